@@ -1,0 +1,61 @@
+// URLs as clusters use them: the base a server is reached at, and the path a
+// call appends to it.
+#ifndef COMMON_URL_H_
+#define COMMON_URL_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace coord {
+
+// Whom a connection goes to.
+struct Origin {
+  bool tls = false;
+  std::string host;  // a name or an address; IPv6 without brackets
+  std::uint16_t port = 80;
+
+  // `host:port` as the Host header has it: brackets around IPv6, no default
+  // port.
+  std::string HostHeader() const;
+
+  friend bool operator==(const Origin&, const Origin&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const Origin& o) {
+    return H::combine(std::move(h), o.tls, o.host, o.port);
+  }
+};
+
+struct BaseUrl {
+  Origin origin;
+  std::string path;  // empty, or starts with `/` and does not end with one
+
+  std::string ToString() const;
+};
+
+// Parses an absolute http or https URL of at most 2048 bytes without user,
+// query or fragment. Errors: INVALID_ARGUMENT, the message says which rule was
+// broken but does not repeat the URL.
+absl::StatusOr<BaseUrl> ParseBaseUrl(std::string_view url);
+
+// Whether `path` may be appended to a base: starts with one `/`, no second one
+// beside it, no `?` or `#`, no control characters, space or backslash, only
+// complete %XX escapes, and no `..` that leaves the base after decoding
+// (however often it is encoded in one pass); at most 8192 bytes. Errors:
+// INVALID_ARGUMENT with the rule that was broken.
+absl::Status CheckCallPath(std::string_view path);
+
+// The same for what follows the `?`; empty is fine.
+absl::Status CheckQuery(std::string_view query);
+
+// Decodes %XX. An incomplete escape stays as it is.
+std::string PercentDecode(std::string_view text);
+// Encodes all but unreserved characters.
+std::string PercentEncode(std::string_view text);
+
+}  // namespace coord
+
+#endif  // COMMON_URL_H_

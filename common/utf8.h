@@ -1,0 +1,22 @@
+// Text that comes from outside and goes into a protobuf string must be valid
+// UTF-8: one bad byte destroys the whole message for its receiver.
+#ifndef COMMON_UTF8_H_
+#define COMMON_UTF8_H_
+
+#include <string>
+#include <string_view>
+
+namespace coord {
+
+bool IsValidUtf8(std::string_view text);
+
+// Every byte that is not part of valid UTF-8 as `%XX`.
+std::string EscapeInvalidUtf8(std::string_view text);
+
+// A header value as answers carry it: bytes that are not printable ASCII as
+// `%XX`.
+std::string EscapeHeaderValue(std::string_view value);
+
+}  // namespace coord
+
+#endif  // COMMON_UTF8_H_

@@ -1,0 +1,39 @@
+// Whom one may evict, and how often. Pure.
+#ifndef SERVER_CORE_EVICTION_RULES_H_
+#define SERVER_CORE_EVICTION_RULES_H_
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "server/core/server.h"
+
+namespace coord {
+
+// Remembers evictions, so that the same id and address is evicted at most once
+// in `quiet` (10 minutes); after that it is only suspected. Not thread-safe.
+class EvictionHistory {
+ public:
+  explicit EvictionHistory(absl::Duration quiet = absl::Minutes(10))
+      : quiet_(quiet) {}
+
+  bool MayEvict(const Server& server, absl::Time now) const;
+  void Evicted(const Server& server, absl::Time now);
+  void Expire(absl::Time now);
+
+ private:
+  using IdAndAddress = std::pair<std::string, std::string>;
+  const absl::Duration quiet_;
+  absl::flat_hash_map<IdAndAddress, absl::Time> evicted_at_;
+};
+
+// Two records with one address can't both be true: the servers of `snapshot`
+// that share the address of a newer record.
+std::vector<ServerPtr> OlderAtSameAddress(const ClusterSnapshot& snapshot);
+
+}  // namespace coord
+
+#endif  // SERVER_CORE_EVICTION_RULES_H_

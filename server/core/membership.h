@@ -1,0 +1,165 @@
+// What this process knows of every cluster: one table per cluster id, fed by
+// the authority and by announcements of peers, read by fan-outs and watchers.
+// Pure: no I/O; time comes in as an argument.
+#ifndef SERVER_CORE_MEMBERSHIP_H_
+#define SERVER_CORE_MEMBERSHIP_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/core/server.h"
+
+namespace coord {
+
+class ClusterTable;  // one cluster: members, tombstones, change log
+class Watch;
+
+struct MembershipOptions {
+  // A leave is remembered this long, so that an older join can't undo it.
+  absl::Duration tombstone_life = absl::Minutes(10);
+  // Changes kept for each cluster. A watcher that lags behind by more is reset;
+  // so the memory that slow watchers cost is bounded, however many they are.
+  std::size_t log_capacity = 4096;
+  std::size_t max_watchers = 20'000;
+};
+
+// Thread-safe. Watchers are woken after the lock was given back.
+class Membership {
+ public:
+  // `epoch` tells the lives of processes apart in resume tokens.
+  Membership(MembershipOptions options, std::string epoch);
+  ~Membership();
+
+  // --- fed by an authority -------------------------------------------------
+
+  // A change that the authority pushed. Changes of one cluster come in order.
+  void Apply(const ClusterIdentity& cluster, const Change& change,
+             absl::Time now);
+
+  // A point in the sequence of joins and leaves, to be taken before a request
+  // is sent to the authority.
+  std::int64_t Mark() const;
+
+  // The authority's whole list, in answer to a request sent at `mark`. Replaces
+  // the table, except for joins and leaves received after that.
+  void Replace(const ClusterIdentity& cluster, std::vector<Server> servers,
+               std::int64_t mark, absl::Time now);
+
+  // --- fed by peers ----------------------------------------------------------
+
+  struct MergeOutcome {
+    // The cluster is none of ours: nothing changed, ask the authority.
+    bool unknown_cluster = false;
+    // A held registration was named by a leave, or is missing or different in a
+    // list: its owner must look.
+    std::vector<std::string> contested;
+  };
+
+  // The list that came with a peer's join. For each server the strictly newer
+  // update_time wins, no date is the oldest; not newer than a tombstone:
+  // ignored; a held registration is never changed.
+  MergeOutcome MergeJoin(std::string_view cluster_id,
+                         const std::vector<Server>& servers, absl::Time now);
+
+  // A peer's leave: removes the server and leaves a tombstone of its date. A
+  // held registration stays and is contested.
+  MergeOutcome MergeLeave(std::string_view cluster_id,
+                          std::string_view server_id, absl::Time now);
+
+  // --- fed by this process ---------------------------------------------------
+
+  // Marks a server as registered by this process, or no longer.
+  void SetHeld(const ServerKey& key, bool held);
+
+  // Removes a server and leaves a tombstone of its date. Not found: nothing.
+  void Remove(const ServerKey& key, ChangeType how, absl::Time now);
+
+  // Marks a server ACTIVE, SUSPECTED or DRAINING without the authority;
+  // survives until the record is replaced by one of another version. False:
+  // the record is no longer the one with `version`.
+  bool SetState(const ServerKey& key, const RecordVersion& version,
+                ServerState state, absl::Time now);
+
+  // Drops tombstones that are too old, and clusters that have been empty since
+  // and are not watched. To be called now and then.
+  void Expire(absl::Time now);
+
+  // --- read ------------------------------------------------------------------
+
+  // The cluster of `type`, or the one with `cluster_id` (whose type must agree;
+  // an empty type agrees). A cluster with servers is preferred over empty ones.
+  // Errors: NOT_FOUND · CLUSTER_NOT_FOUND, FAILED_PRECONDITION ·
+  // CLUSTER_AMBIGUOUS (the message names the ids).
+  absl::StatusOr<SnapshotPtr> Snapshot(std::string_view type,
+                                       std::string_view cluster_id) const;
+
+  // All clusters, by type and id.
+  std::vector<SnapshotPtr> List() const;
+
+  // Follows one cluster; one that does not exist yet is followed from its
+  // birth. `wake` is called, from any thread and never inside Next or
+  // OpenWatch, when Next has something after it had nothing; it must be quick
+  // and must not call back into this class. An empty token starts with a
+  // snapshot. Errors: CLUSTER_AMBIGUOUS, RESOURCE_EXHAUSTED ·
+  // TOO_MANY_WATCHERS.
+  absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(
+      std::string_view type, std::string_view cluster_id,
+      std::string_view resume_token, std::function<void()> wake);
+
+ private:
+  friend class Watch;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+enum class ResetCause { kSlowWatcher, kTokenExpired, kOtherProcess };
+
+struct WatchEvent {
+  enum class Kind {
+    kNothing,   // wait for `wake`
+    kReset,     // what was delivered no longer counts; a snapshot follows
+    kSnapshot,  // `snapshot`; nullptr while the cluster does not exist
+    kChange,    // `change`, which led to `revision`
+  };
+  Kind kind = Kind::kNothing;
+  ResetCause reset_cause = ResetCause::kSlowWatcher;
+  SnapshotPtr snapshot;
+  Change change;
+  ClusterIdentity cluster;
+  std::int64_t revision = 0;
+  std::string resume_token;  // of kSnapshot and kChange: go on after this
+};
+
+// One watcher's place in the history of a cluster. Ordered, no gap, no
+// duplicate. Next is for one thread at a time; destroy it before its
+// Membership.
+class Watch {
+ public:
+  ~Watch();
+  // The next event; kNothing arms `wake`.
+  WatchEvent Next();
+  // Where this watcher stands now.
+  std::int64_t revision() const;
+  std::string resume_token() const;
+
+ private:
+  friend class Membership;
+  struct State;
+  explicit Watch(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_CORE_MEMBERSHIP_H_

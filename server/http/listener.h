@@ -1,0 +1,75 @@
+// The HTTP listener: accepts, parses within limits, hands requests to a
+// handler, sends what it answers.
+#ifndef SERVER_HTTP_LISTENER_H_
+#define SERVER_HTTP_LISTENER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/http/asio_loop.h"
+#include "server/http/message.h"
+
+namespace coord {
+
+struct HttpServerRequest {
+  std::string method;
+  std::string path;   // as received, escapes and all
+  std::string query;  // without the `?`
+  HttpHeaders headers;
+  std::string body;
+  std::string peer;  // `127.0.0.1:40123`
+};
+
+// Answers one request; to be called once, from any thread. Destroyed uncalled,
+// it answers 500.
+using HttpReply = absl::AnyInvocable<void(HttpResponse) &&>;
+using HttpHandler = std::function<void(HttpServerRequest, HttpReply)>;
+
+struct HttpListenerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: any free one
+  std::size_t max_body_bytes = 1 << 20;
+  std::size_t max_header_bytes = 32 << 10;
+  std::size_t max_connections = 4096;
+  // From the first byte of a request to its last, and for reading an answer.
+  absl::Duration slow_client_timeout = absl::Seconds(10);
+  absl::Duration idle_timeout = absl::Seconds(60);
+};
+
+// HTTP/1.1 and 1.0, keep-alive. Requests that break the rules (malformed, two
+// lengths, obs-fold, headers or body too large, too slow) are answered by a JSON
+// error of the node API (`{"statusCode","title","message"}`: 400, 408, 413, 431)
+// and their connection is closed; other connections do not notice.
+class HttpListener {
+ public:
+  // Binds and listens; requests are handled on `loop`. Errors: UNAVAILABLE, for
+  // example `listen on 127.0.0.1:8080: address already in use`.
+  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(
+      AsioLoop& loop, HttpListenerOptions options, HttpHandler handler);
+  // Stops at once. Not on the loop.
+  ~HttpListener();
+
+  // The effective address, `127.0.0.1:40123`.
+  std::string address() const;
+  std::uint16_t port() const;
+
+  // Accepts no more, closes idle connections, lets requests that are being
+  // answered finish (with `Connection: close`), closes what is left after
+  // `grace`, then calls `done` on the loop.
+  void Stop(absl::Duration grace, absl::AnyInvocable<void() &&> done);
+
+ private:
+  class Impl;
+  explicit HttpListener(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_HTTP_LISTENER_H_

@@ -1,0 +1,47 @@
+// Which handler answers a path.
+#ifndef SERVER_HTTP_ROUTER_H_
+#define SERVER_HTTP_ROUTER_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/http/listener.h"
+
+namespace coord {
+
+// What the `{}` of a pattern matched, decoded, in order.
+using PathParameters = std::vector<std::string>;
+using RouteHandler =
+    std::function<void(HttpServerRequest, PathParameters, HttpReply)>;
+
+// Patterns are paths whose segments are literal or `{}`, which matches one
+// non-empty segment: `/itResources/{}/servers/{}`. A literal segment wins over
+// `{}`. HEAD is answered by GET's handler. Built at start, then only read.
+class Router {
+ public:
+  void Add(std::string method, std::string_view pattern, RouteHandler handler);
+
+  // Unknown path: 404; known path, other method: 405 with Allow; both JSON.
+  void Handle(HttpServerRequest request, HttpReply reply) const;
+
+ private:
+  struct Route {
+    std::string method;
+    std::vector<std::string> segments;
+    RouteHandler handler;
+  };
+  std::vector<Route> routes_;
+};
+
+// An error of the node API: `{"statusCode","title","message"}`.
+HttpResponse JsonError(int status, std::string_view message);
+// `body` as it is, with content-type application/json.
+HttpResponse JsonAnswer(int status, std::string body);
+// The reason phrase of `status`; `Unknown` when it has none.
+std::string_view StatusTitle(int status);
+
+}  // namespace coord
+
+#endif  // SERVER_HTTP_ROUTER_H_

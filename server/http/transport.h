@@ -1,0 +1,87 @@
+// Sending HTTP requests: what callers see of the client, and what their tests
+// replace.
+#ifndef SERVER_HTTP_TRANSPORT_H_
+#define SERVER_HTTP_TRANSPORT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "common/url.h"
+#include "server/http/message.h"
+
+namespace coord {
+
+// The part of a request that is the same for every server it goes to: all
+// header lines but Host, the empty line, the body. Serialised once for each
+// fan-out, shared by all its node calls.
+using SharedTail = std::shared_ptr<const std::string>;
+
+// Adds Content-Length where `body` is not empty or `method` wants one.
+// `headers` must be free of CR, LF and NUL.
+SharedTail SerializeTail(std::string_view method, const HttpHeaders& headers,
+                         std::string_view body);
+
+struct HttpRequest {
+  Origin origin;
+  std::string method = "GET";
+  std::string target = "/";  // path and query, ready to be sent
+  SharedTail tail;           // nullptr: no headers, no body
+  // Whether a second execution does no harm. One that must not be repeated
+  // only goes out on a connection that is fresh or was idle for less than 1 s.
+  bool repeatable = false;
+  std::size_t max_body_bytes = 3 << 20;
+  absl::Duration connect_timeout = absl::Seconds(5);
+  // From Send to the last byte of the answer. Infinite: the caller cancels.
+  absl::Duration timeout = absl::InfiniteDuration();
+};
+
+struct HttpError {
+  enum class Kind {
+    kUnreachable,     // no connection
+    kTimeout,
+    kConnectionLost,  // before the answer was whole
+    kBadResponse,     // not HTTP
+    kTooLarge,        // headers over 64 KiB, or body over max_body_bytes
+    kOverloaded,      // too many requests wait for a connection to this origin
+  };
+  Kind kind = Kind::kUnreachable;
+  // Whether a byte of the request may have left this machine.
+  bool sent = false;
+  // Whether response headers had arrived (then `sent` too): the server answered,
+  // the answer was unusable.
+  bool answered = false;
+  std::string message;  // `connect 127.0.0.1:80: connection refused`
+};
+
+using HttpOutcome = std::variant<HttpResponse, HttpError>;
+
+enum class RequestId : std::uint64_t {};
+inline constexpr RequestId kNoRequest{0};
+
+// Lives on one event loop and is used only there.
+class HttpTransport {
+ public:
+  using Done = absl::AnyInvocable<void(HttpOutcome) &&>;
+
+  virtual ~HttpTransport() = default;
+
+  // Sends `request`; `done` is called exactly once, on the loop and never
+  // inside Send, unless the request is cancelled before. Redirects are not
+  // followed; nothing is repeated.
+  virtual RequestId Send(HttpRequest request, Done done) = 0;
+
+  // Gives a request up: its `done` is destroyed without a call and its
+  // connection is closed. Whether a byte of it may have left this machine;
+  // false for one that is not in flight.
+  virtual bool Cancel(RequestId id) = 0;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_HTTP_TRANSPORT_H_
