@@ -1,0 +1,115 @@
+// The product's heart: one HTTP request to every other server of a cluster,
+// every one of them accounted for.
+#ifndef SERVER_FANOUT_ENGINE_H_
+#define SERVER_FANOUT_ENGINE_H_
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/core/membership.h"
+#include "server/core/token_source.h"
+#include "server/fanout/call.h"
+#include "server/http/transport.h"
+
+namespace coord {
+
+struct FanOutOptions {
+  absl::Duration request_timeout = absl::Seconds(10);   // for one attempt
+  absl::Duration default_time_limit = absl::Seconds(50);
+  std::size_t max_node_answer_bytes = 3 << 20;
+  std::size_t default_answer_bytes = 3 << 20;  // of an aggregate
+  std::size_t max_answer_bytes = 64 << 20;     // what a call may ask for
+  int max_calls = 1024;                        // in flight, for the process
+  int max_node_calls = 16'384;                 // in flight, for the process
+  int max_node_calls_per_call = 1024;          // in flight, for one call
+  // Extra attempts are paid from a budget that each first attempt fills by this
+  // fraction; it holds retry_budget_reserve at the most and at the start.
+  double retry_budget = 0.2;
+  double retry_budget_reserve = 100;
+  bool management = true;      // off: every call is refused
+  bool forward_authorization = true;  // false where tokens are ours
+};
+
+// Hears of servers that look dead. Called on an engine loop once the caller has
+// its answer; must be quick.
+class SuspicionSink {
+ public:
+  virtual ~SuspicionSink() = default;
+  virtual void Suspect(const ClusterIdentity& cluster,
+                       const ServerPtr& server) = 0;
+};
+
+// Counts for whoever keeps metrics. Thread-safe.
+class FanOutObserver {
+ public:
+  virtual ~FanOutObserver() = default;
+  virtual void OnCallStarted() = 0;
+  virtual void OnCallEnded(const FanOutSummary& summary) = 0;
+  virtual void OnCallRefused(const absl::Status& status) = 0;
+  virtual void OnNodeOutcome(const NodeOutcome& outcome) = 0;
+  virtual void OnRetry() = 0;
+};
+
+// Where one call's outcomes go. All are called on an engine loop, in order; the
+// sink must live until one of OnDone and OnRefused was called.
+class FanOutSink {
+ public:
+  virtual ~FanOutSink() = default;
+  // Only for streamed calls: in order of arrival, each expected server once.
+  virtual void OnOutcome(NodeOutcome outcome) = 0;
+  // The end. Streamed: without outcomes and data, which were delivered.
+  virtual void OnDone(FanOutAnswer answer) = 0;
+  // Refused, nothing was sent. Errors: see FanOutService.
+  virtual void OnRefused(absl::Status status) = 0;
+};
+
+enum class Delivery { kAtOnce, kStreamed };
+
+class FanOutEngine {
+ public:
+  // An event loop and the transport that lives on it.
+  struct Lane {
+    EventLoop* loop;
+    HttpTransport* transport;
+  };
+
+  // `tokens` may be nullptr: no token is sent. All must outlive the engine.
+  FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
+               const Membership& membership, TokenSource* tokens,
+               SuspicionSink& suspicions, FanOutObserver& observer);
+  // After the loops stopped.
+  ~FanOutEngine();
+
+  class CallHandle;
+
+  // Starts a call. Thread-safe. `sink` is never called inside.
+  std::shared_ptr<CallHandle> Start(FanOutCall call, Delivery delivery,
+                                    std::shared_ptr<FanOutSink> sink);
+
+  // From now on calls are refused with DRAINING. Thread-safe.
+  void Drain();
+  int calls_in_flight() const;
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+// Lets the caller of a fan-out give it up.
+class FanOutEngine::CallHandle {
+ public:
+  virtual ~CallHandle() = default;
+  // Cancels what is in flight at the nodes; the call ends with OnDone, what had
+  // not arrived is CANCELLED. Thread-safe; after the end it does nothing.
+  virtual void Cancel() = 0;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_FANOUT_ENGINE_H_

@@ -1,0 +1,63 @@
+// Removes servers that proved dead; never on a suspicion alone.
+#ifndef SERVER_NODE_EVICTOR_H_
+#define SERVER_NODE_EVICTOR_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/core/membership.h"
+#include "server/fanout/engine.h"
+#include "server/node/peers.h"
+#include "server/node/registrar.h"
+#include "server/registry/registry.h"
+
+namespace coord {
+
+struct EvictorOptions {
+  int probes = 3;
+  absl::Duration probe_pause = absl::Seconds(1);
+  absl::Duration quiet = absl::Minutes(10);  // between evictions of one server
+  std::size_t max_workers = 1024;            // suspects handled at one time
+};
+
+// What became of a suspicion, for metrics and logs.
+class EvictionObserver {
+ public:
+  virtual ~EvictionObserver() = default;
+  virtual void OnSuspected() = 0;
+  virtual void OnEvicted() = 0;
+  virtual void OnCleared() = 0;  // it answered, or was replaced
+  virtual void OnKept() = 0;     // dead, but stays: SUSPECTED
+};
+
+// One worker for each suspect, however many calls failed on it:
+// refresh the list → probe → conditional removal → leave to the rest. Works on
+// `loop`; all must outlive it.
+class Evictor final : public SuspicionSink {
+ public:
+  Evictor(EventLoop& loop, Registry& registry, Registrar& registrar,
+          Membership& membership, Peers& peers, EvictionObserver& observer,
+          EvictorOptions options);
+  ~Evictor() override;
+
+  // Thread-safe.
+  void Suspect(const ClusterIdentity& cluster, const ServerPtr& server) override;
+
+  // By hand, without probes. Thread-safe; `done` is called on the loop. Errors:
+  // see RegistryService.EvictServer.
+  void Evict(std::string type, std::string cluster_id, std::string server_id,
+             RecordVersion seen,
+             absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_EVICTOR_H_

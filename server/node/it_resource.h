@@ -1,0 +1,36 @@
+// The JSON that clusters speak: itResource, server records, node answers.
+#ifndef SERVER_NODE_IT_RESOURCE_H_
+#define SERVER_NODE_IT_RESOURCE_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/core/server.h"
+
+namespace coord {
+
+struct ItResource {
+  ClusterIdentity identity;
+  std::vector<Server> servers;
+};
+
+// Reads an itResource as a peer sends it or an authority answers it. Dates that
+// are no dates are the oldest. Members we know nothing of are kept in
+// Server::extra_json. At most 1 MiB and 32 levels. Errors: INVALID_ARGUMENT,
+// naming the member that is wrong.
+absl::StatusOr<ItResource> ParseItResource(std::string_view json);
+
+// `{"id","type","publicBaseUrl","servers":[…]}`.
+std::string ItResourceJson(const ClusterSnapshot& cluster);
+
+// `{"data":<data_json>,"server":{"serverId":"<id>"}}`.
+std::string NodeAnswer(std::string_view data_json, std::string_view server_id);
+
+// A string as JSON, quotes included.
+std::string JsonString(std::string_view text);
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_IT_RESOURCE_H_

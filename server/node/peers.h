@@ -1,0 +1,73 @@
+// Requests to the node API of other servers: probe, join, leave.
+#ifndef SERVER_NODE_PEERS_H_
+#define SERVER_NODE_PEERS_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/random/random.h"
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/core/server.h"
+#include "server/core/token_source.h"
+#include "server/http/transport.h"
+
+namespace coord {
+
+struct PeersOptions {
+  absl::Duration request_timeout = absl::Seconds(10);
+  int attempts = 3;  // of announcements, on 5xx, 429 and no answer
+  // Announcements in flight; more wait.
+  int max_announcements = 64;
+};
+
+// How one announcement went. Never an error of its own.
+struct AnnouncementResult {
+  int expected = 0;
+  int answered = 0;
+  struct Failed {
+    std::string server_id;
+    std::string message;
+  };
+  std::vector<Failed> failed;
+};
+
+// Lives on one loop, the transport's.
+class Peers {
+ public:
+  using Probed = absl::AnyInvocable<void(bool alive, std::string why) &&>;
+  using Announced = absl::AnyInvocable<void(AnnouncementResult) &&>;
+
+  // `served_here` tells whether a base URL is one that this process's own
+  // listener serves: such servers are never announced to. `tokens` may be
+  // nullptr.
+  Peers(EventLoop& loop, HttpTransport& transport, TokenSource* tokens,
+        std::function<bool(const Server&)> served_here, PeersOptions options);
+  ~Peers();
+
+  // Asks `server` for a sign of life: `DELETE …/itResources/-/servers/-` of
+  // one with the node API, GET of the base URL of others. Any HTTP answer means
+  // alive. A token that can't be had means alive, too: it says nothing about the
+  // server.
+  void Probe(const Server& server, Probed done);
+
+  // Tells every server of `cluster` with the node API, but `about` and those
+  // served here, that `about` joined, with the whole list.
+  void AnnounceJoin(const ClusterSnapshot& cluster, std::string_view about,
+                    Announced done);
+  // The same of a leave.
+  void AnnounceLeave(const ClusterSnapshot& cluster, std::string_view about,
+                     Announced done);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_PEERS_H_

@@ -1,0 +1,150 @@
+// The registrations that this process holds: each one's life from the first
+// attempt to its removal, and the sessions that keep it alive.
+#ifndef SERVER_NODE_REGISTRAR_H_
+#define SERVER_NODE_REGISTRAR_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/core/membership.h"
+#include "server/core/server.h"
+#include "server/node/peers.h"
+#include "server/node/registration_store.h"
+#include "server/registry/registry.h"
+
+namespace coord {
+
+struct RegistrarOptions {
+  absl::Duration registration_retry = absl::Seconds(3);
+  absl::Duration max_renewal_interval = absl::Minutes(10);
+  absl::Duration probe_interval = absl::Seconds(10);
+  int probe_misses = 3;  // in a row: dead
+  absl::Duration min_ttl = absl::Seconds(1);
+  absl::Duration max_ttl = absl::Hours(24);
+  // When a lone server registers once more: this, and up to lone_jitter.
+  absl::Duration lone_recheck = absl::Seconds(60);
+  absl::Duration lone_jitter = absl::Seconds(10);
+  std::size_t max_registrations = 100'000;
+  bool management = true;    // off: no announcements
+  bool durable = true;       // false, no data_dir: ttl 0 is refused
+};
+
+enum class RegistrationState { kPending, kRegistered, kOrphan, kUnregistering };
+
+// A copy of what is known of one registration.
+struct RegistrationView {
+  Server server;
+  std::string session_id;
+  RegistrationState state = RegistrationState::kPending;
+  std::string message;
+  std::string cluster_id;
+  std::optional<absl::Duration> ttl;
+  absl::Duration lease;
+  absl::Time register_time = absl::InfinitePast();
+  absl::Time next_renewal_time = absl::InfinitePast();
+  AnnouncementResult announcement;
+  int server_count = 0;
+  absl::Time cluster_update_time = absl::InfinitePast();
+
+  // `registered`, `orphan: <message>`.
+  std::string StatusText() const;
+};
+
+struct RegisterCommand {
+  Server server;                      // an empty id gets a UUID
+  std::optional<absl::Duration> ttl;  // nullopt: probe
+  std::string session_id;             // empty: a new incarnation
+  // nullopt: answer at once; else when the authority has acknowledged, or with
+  // PENDING after this time.
+  std::optional<absl::Duration> wait;
+  std::string correlation_id;
+};
+
+struct KeepAliveAnswer {
+  absl::Duration time_left;
+  RecordVersion etag;
+  RegistrationState state;
+};
+
+// Names a registration; an empty session means the current one, whichever.
+struct RegistrationRef {
+  std::string type;
+  std::string cluster_id;
+  std::string server_id;
+  std::string session_id;
+};
+
+struct UnregisterAnswer {
+  int server_count = 0;
+  std::string server_id;
+  struct Error {
+    std::string server_id;  // empty: the authority
+    std::string message;
+  };
+  std::vector<Error> errors;
+};
+
+// All functions are thread-safe; the work happens on `loop`, where every `done`
+// is called, never inside the call.
+class Registrar {
+ public:
+  template <typename T>
+  using Done = absl::AnyInvocable<void(absl::StatusOr<T>) &&>;
+
+  // All must outlive it, and `peers` live on `loop`.
+  Registrar(EventLoop& loop, Registry& registry, RegistrationStore& store,
+            Membership& membership, Peers& peers, RegistrarOptions options);
+  // After the loop stopped.
+  ~Registrar();
+
+  // Takes up what an earlier life of this process held: each session starts
+  // with a full ttl, and nothing is sent for a server until its caller speaks
+  // or its probe succeeds. Once, before anything else.
+  void Resume(std::vector<StoredRegistration> registrations);
+
+  // Errors: see RegistryService.RegisterServer.
+  void Register(RegisterCommand command, Done<RegistrationView> done);
+  // Errors: NOT_FOUND · LEASE_EXPIRED, FAILED_PRECONDITION ·
+  // SESSION_SUPERSEDED.
+  void KeepAlive(std::string session_id, Done<KeepAliveAnswer> done);
+  // Errors: NOT_FOUND · SERVER_NOT_FOUND, SESSION_SUPERSEDED.
+  void SetDraining(RegistrationRef ref, bool draining,
+                   Done<RegistrationView> done);
+  void Unregister(RegistrationRef ref, Done<UnregisterAnswer> done);
+  void Get(RegistrationRef ref, Done<RegistrationView> done);
+  // All of `type` (empty: all), by type and server_id; session ids are blank.
+  void List(std::string type, Done<std::vector<RegistrationView>> done);
+
+  // --- for the other parts of node/, on the loop ----------------------------
+
+  // Brings the list of a cluster up to date with the authority, then calls
+  // `done`: at once where changes are pushed, else by renewing one of our
+  // registrations in it. At most one request in flight for each cluster. Errors:
+  // those of Registry::Register; NOT_REGISTERED when none is held in it.
+  void Refresh(const std::string& cluster_id,
+               absl::AnyInvocable<void(absl::Status) &&> done);
+
+  // Somebody removed, or claims to have removed, a server held here: probe it;
+  // dead: ORPHAN; alive: register and announce at once, then with backoff.
+  void Contested(const ServerKey& key);
+
+  // Ends everything: `unregister` removes each registration first, with
+  // `timeout` for all; else records stay for the next life.
+  void Stop(bool unregister, absl::Duration timeout,
+            absl::AnyInvocable<void() &&> done);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_REGISTRAR_H_

@@ -1,0 +1,46 @@
+// The gRPC face of the server.
+#ifndef SERVER_RPC_SERVICES_H_
+#define SERVER_RPC_SERVICES_H_
+
+#include <grpcpp/impl/service_type.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/core/membership.h"
+#include "server/fanout/engine.h"
+#include "server/node/evictor.h"
+#include "server/node/node_routes.h"
+#include "server/node/registrar.h"
+
+namespace coord {
+
+struct RpcOptions {
+  absl::Duration bookmark_interval = absl::Seconds(10);
+  // Answers of a unary fan-out leave this much before the caller's deadline, or
+  // a tenth of it, whichever is smaller.
+  absl::Duration deadline_margin = absl::Milliseconds(50);
+};
+
+// What handlers call. Each handler converts, calls one function, converts back.
+struct RpcBackend {
+  EventLoop& loop;  // for timers of streams
+  Membership& membership;
+  Registrar& registrar;
+  Evictor& evictor;
+  FanOutEngine& engine;
+  NodeRoutes& node_routes;
+};
+
+// Each lives as long as the grpc::Server it is registered with.
+std::unique_ptr<grpc::Service> NewRegistryService(RpcBackend backend,
+                                                  RpcOptions options);
+std::unique_ptr<grpc::Service> NewFanOutService(RpcBackend backend,
+                                                RpcOptions options);
+std::unique_ptr<grpc::Service> NewNodeService(RpcBackend backend);
+
+}  // namespace coord
+
+#endif  // SERVER_RPC_SERVICES_H_

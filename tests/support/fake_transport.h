@@ -1,0 +1,97 @@
+// A transport that a test answers by hand.
+#ifndef TESTS_SUPPORT_FAKE_TRANSPORT_H_
+#define TESTS_SUPPORT_FAKE_TRANSPORT_H_
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/http/transport.h"
+#include "tests/support/manual_loop.h"
+
+namespace coord {
+
+// Requests queue up in `requests` until the test answers them; a request's own
+// timeout is kept on the loop.
+class FakeTransport final : public HttpTransport {
+ public:
+  struct Pending {
+    RequestId id;
+    HttpRequest request;
+    Done done;
+    TimerId timer = kNoTimer;
+    bool sent = true;  // what Cancel and a timeout report
+
+    // `POST http://10.0.0.1:80/base/path`.
+    std::string ToString() const {
+      return absl::StrCat(request.method, " http://",
+                          request.origin.HostHeader(), request.target);
+    }
+  };
+
+  explicit FakeTransport(ManualLoop& loop) : loop_(loop) {}
+
+  RequestId Send(HttpRequest request, Done done) override {
+    const RequestId id{++last_};
+    Pending pending{id, std::move(request), std::move(done)};
+    if (pending.request.timeout < absl::InfiniteDuration()) {
+      pending.timer = loop_.RunAfter(pending.request.timeout, [this, id] {
+        for (std::size_t i = 0; i < requests.size(); ++i) {
+          if (requests[i].id != id) continue;
+          Fail(HttpError::Kind::kTimeout, requests[i].sent, i);
+          return;
+        }
+      });
+    }
+    requests.push_back(std::move(pending));
+    return id;
+  }
+
+  bool Cancel(RequestId id) override {
+    for (auto it = requests.begin(); it != requests.end(); ++it) {
+      if (it->id != id) continue;
+      const bool sent = it->sent;
+      loop_.Cancel(it->timer);
+      Pending doomed = std::move(*it);
+      requests.erase(it);
+      ++cancelled;
+      return sent;
+    }
+    return false;
+  }
+
+  // Answers request `i`, counted from the oldest that waits.
+  void Answer(int status, std::string body, std::size_t i = 0,
+              std::string content_type = "application/json") {
+    HttpResponse response{status, {}, std::move(body)};
+    if (!content_type.empty()) {
+      response.headers.push_back({"Content-Type", std::move(content_type)});
+    }
+    Finish(std::move(response), i);
+  }
+
+  void Fail(HttpError::Kind kind, bool sent, std::size_t i = 0) {
+    Finish(HttpError{kind, sent, false, "made to fail"}, i);
+  }
+
+  void Finish(HttpOutcome outcome, std::size_t i = 0) {
+    Pending pending = std::move(requests.at(i));
+    requests.erase(requests.begin() + static_cast<std::ptrdiff_t>(i));
+    loop_.Cancel(pending.timer);
+    std::move(pending.done)(std::move(outcome));
+    loop_.RunPosted();
+  }
+
+  std::deque<Pending> requests;
+  int cancelled = 0;
+
+ private:
+  ManualLoop& loop_;
+  std::uint64_t last_ = 0;
+};
+
+}  // namespace coord
+
+#endif  // TESTS_SUPPORT_FAKE_TRANSPORT_H_
