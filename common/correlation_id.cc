@@ -1,0 +1,1 @@
+#include "common/correlation_id.h"

@@ -1,0 +1,1 @@
+#include "server/core/eviction_rules.h"

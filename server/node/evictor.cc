@@ -1,0 +1,1 @@
+#include "server/node/evictor.h"

@@ -1,0 +1,1 @@
+#include "server/node/peers.h"

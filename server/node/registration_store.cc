@@ -1,0 +1,1 @@
+#include "server/node/registration_store.h"
