@@ -45,7 +45,8 @@ class Evictor final : public SuspicionSink {
   ~Evictor() override;
 
   // Thread-safe.
-  void Suspect(const ClusterIdentity& cluster, const ServerPtr& server) override;
+  void Suspect(const ClusterIdentity& cluster,
+               const ServerPtr& server) override;
 
   // By hand, without probes. Thread-safe; `done` is called on the loop. Errors:
   // see RegistryService.EvictServer.

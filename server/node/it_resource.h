@@ -28,6 +28,9 @@ std::string ItResourceJson(const ClusterSnapshot& cluster);
 // `{"data":<data_json>,"server":{"serverId":"<id>"}}`.
 std::string NodeAnswer(std::string_view data_json, std::string_view server_id);
 
+// The inverse: `server.serverId`; empty when the answer names none.
+std::string AnsweringServerId(std::string_view answer);
+
 // A string as JSON, quotes included.
 std::string JsonString(std::string_view text);
 

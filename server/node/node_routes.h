@@ -18,8 +18,8 @@ namespace coord {
 class NodeTokenVerifier {
  public:
   virtual ~NodeTokenVerifier() = default;
-  // OK, or INVALID_ARGUMENT (wrong kind or type: 400), PERMISSION_DENIED (bad or
-  // missing: 403). Thread-safe.
+  // OK, or INVALID_ARGUMENT (wrong kind or type: 400), PERMISSION_DENIED (bad
+  // or missing: 403). Thread-safe.
   virtual absl::Status Verify(const std::string& type,
                               const std::string& authorization) const = 0;
 };
@@ -45,8 +45,8 @@ class NodeRoutes {
   // `POST /itResources`: a join. 404 when the server is not registered here.
   void Join(NodeRequest request, std::string body, Reply reply);
   // `DELETE /itResources/{id}/servers/{serverId}`: a leave or a probe.
-  void Leave(NodeRequest request, std::string cluster_id,
-             std::string server_id, Reply reply);
+  void Leave(NodeRequest request, std::string cluster_id, std::string server_id,
+             Reply reply);
 
   // Serves both below `/{type}/{serverId}`.
   void AddTo(Router& router);

@@ -1,1 +1,369 @@
 #include "server/node/peers.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "common/backoff.h"
+#include "common/correlation_id.h"
+#include "common/ids.h"
+#include "common/url.h"
+#include "server/node/delivery.h"
+
+namespace coord {
+namespace {
+
+constexpr absl::Duration kRetryPause = absl::Seconds(1);
+constexpr double kRetryJitter = 0.1;
+// Of one server; a join replaces a waiting one, so only leaves pile up.
+constexpr std::size_t kMaxWaitingDeliveries = 1024;
+// What a probe's answer says does not matter.
+constexpr std::size_t kMaxProbeAnswerBytes = 64 << 10;
+
+// Two records with one address are two targets: only one of them can answer.
+using TargetKey = std::pair<std::string, std::string>;  // id, base URL
+
+struct Target {
+  BaseUrl url;
+  bool busy = false;  // a delivery is in flight or pauses before a retry
+  std::deque<Delivery> waiting;
+};
+
+struct Liveness {
+  bool alive;
+  std::string why;
+};
+
+Liveness JudgeProbe(const HttpOutcome& outcome) {
+  if (const auto* response = std::get_if<HttpResponse>(&outcome)) {
+    return {true, absl::StrCat("answered ", response->status)};
+  }
+  const auto& error = std::get<HttpError>(outcome);
+  // A full queue is our own affair.
+  const bool ours = error.kind == HttpError::Kind::kOverloaded;
+  return {error.answered || ours, error.message};
+}
+
+}  // namespace
+
+class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
+ public:
+  Impl(EventLoop& loop, HttpTransport& transport, TokenSource* tokens,
+       std::function<bool(const Server&)> served_here, PeersOptions options)
+      : loop_(loop),
+        transport_(transport),
+        tokens_(tokens),
+        served_here_(std::move(served_here)),
+        options_(options) {}
+
+  void Probe(const Server& server, Probed done);
+  void Announce(const ClusterSnapshot& cluster, std::string_view about,
+                bool join, Announced done);
+
+ private:
+  std::vector<ServerPtr> TargetsOf(const ClusterSnapshot& cluster,
+                                   std::string_view about) const;
+  void Enqueue(const Server& server,
+               const std::shared_ptr<AnnouncementMessage>& message,
+               const std::shared_ptr<AnnouncementTally>& tally);
+  void Pump();
+  void Start(const TargetKey& key);
+  void Attempt(const TargetKey& key, Delivery delivery);
+  void OnToken(const TargetKey& key, Delivery delivery,
+               absl::StatusOr<std::string> token);
+  void OnOutcome(const TargetKey& key, Delivery delivery,
+                 const std::string& token, const HttpOutcome& outcome);
+  void Pause(const TargetKey& key, Delivery delivery);
+  void Finish(const TargetKey& key, Delivery& delivery,
+              const std::string& failure);
+
+  template <typename F>
+  void WithToken(const std::string& type, F f);
+  void SendProbe(const Server& server, const BaseUrl& url,
+                 const std::string& token, Probed done);
+  std::string FreshCorrelationId() {
+    return NextCorrelationId("", RandomUuid(random_), loop_.WallTime());
+  }
+
+  EventLoop& loop_;
+  HttpTransport& transport_;
+  TokenSource* const tokens_;
+  const std::function<bool(const Server&)> served_here_;
+  const PeersOptions options_;
+  absl::BitGen random_;
+
+  absl::flat_hash_map<TargetKey, Target> targets_;
+  std::deque<TargetKey> ready_;  // idle targets with something waiting
+  int in_flight_ = 0;
+};
+
+// Calls `f` on the loop with a cluster token of `type`, empty without tokens;
+// not inside, and not at all once this object is gone.
+template <typename F>
+void Peers::Impl::WithToken(const std::string& type, F f) {
+  auto on_loop =
+      PostedTo(loop_, [weak = weak_from_this(), f = std::move(f)](
+                          absl::StatusOr<std::string> token) mutable {
+        if (auto self = weak.lock()) std::move(f)(*self, std::move(token));
+      });
+  if (tokens_ == nullptr) {
+    on_loop(absl::StatusOr<std::string>(""));
+    return;
+  }
+  TokenRequest request;
+  request.type = type;
+  tokens_->Get(std::move(request), std::move(on_loop));
+}
+
+void Peers::Impl::Probe(const Server& server, Probed done) {
+  absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
+  if (!url.ok()) {
+    loop_.Post([done = std::move(done),
+                why = std::string(url.status().message())]() mutable {
+      std::move(done)(false, std::move(why));
+    });
+    return;
+  }
+  if (!server.node_api) {
+    SendProbe(server, *url, "", std::move(done));
+    return;
+  }
+  WithToken(server.type,
+            [server, url = *std::move(url), done = std::move(done)](
+                Impl& self, absl::StatusOr<std::string> token) mutable {
+              if (!token.ok()) {
+                std::move(done)(true, std::string(token.status().message()));
+                return;
+              }
+              self.SendProbe(server, url, *token, std::move(done));
+            });
+}
+
+void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
+                            const std::string& token, Probed done) {
+  HttpRequest request;
+  request.origin = url.origin;
+  request.method = server.node_api ? "DELETE" : "GET";
+  request.target = server.node_api    ? url.path + "/itResources/-/servers/-"
+                   : url.path.empty() ? "/"
+                                      : url.path;
+  request.tail = SerializeTail(
+      request.method, NodeHeaders(token, FreshCorrelationId(), false), "");
+  request.repeatable = true;
+  request.max_body_bytes = kMaxProbeAnswerBytes;
+  request.timeout = options_.request_timeout;
+  transport_.Send(
+      std::move(request), [tokens = tokens_, token, done = std::move(done)](
+                              HttpOutcome outcome) mutable {
+        const auto* response = std::get_if<HttpResponse>(&outcome);
+        if (response != nullptr && response->status == 403 && !token.empty()) {
+          tokens->Drop(token);
+        }
+        Liveness liveness = JudgeProbe(outcome);
+        std::move(done)(liveness.alive, std::move(liveness.why));
+      });
+}
+
+std::vector<ServerPtr> Peers::Impl::TargetsOf(const ClusterSnapshot& cluster,
+                                              std::string_view about) const {
+  std::vector<ServerPtr> targets;
+  for (const ServerPtr& server : cluster.servers) {
+    if (server->node_api && server->server_id != about &&
+        !served_here_(*server)) {
+      targets.push_back(server);
+    }
+  }
+  return targets;
+}
+
+void Peers::Impl::Announce(const ClusterSnapshot& cluster,
+                           std::string_view about, bool join, Announced done) {
+  const std::vector<ServerPtr> targets = TargetsOf(cluster, about);
+  if (targets.empty()) {
+    loop_.Post([done = std::move(done)]() mutable { std::move(done)({}); });
+    return;
+  }
+  auto tally = std::make_shared<AnnouncementTally>();
+  tally->outstanding = tally->result.expected =
+      static_cast<int>(targets.size());
+  tally->done = std::move(done);
+  auto message =
+      join ? AnnouncementMessage::Join(cluster, FreshCorrelationId())
+           : AnnouncementMessage::Leave(cluster, about, FreshCorrelationId());
+  for (const ServerPtr& target : targets) Enqueue(*target, message, tally);
+  loop_.Post([weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->Pump();
+  });
+}
+
+void Peers::Impl::Enqueue(const Server& server,
+                          const std::shared_ptr<AnnouncementMessage>& message,
+                          const std::shared_ptr<AnnouncementTally>& tally) {
+  absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
+  const TargetKey key(server.server_id, server.cluster_base_url);
+  auto it = targets_.find(key);
+  std::string refused;
+  if (!url.ok()) {
+    refused = std::string(url.status().message());
+  } else if (it != targets_.end() &&
+             it->second.waiting.size() >= kMaxWaitingDeliveries) {
+    refused = "too many announcements wait for it";
+  }
+  if (!refused.empty()) {
+    loop_.Post(
+        [tally, id = server.server_id, refused] { tally->Add(id, refused); });
+    return;
+  }
+  if (it == targets_.end()) {
+    it = targets_.emplace(key, Target{*std::move(url), false, {}}).first;
+  }
+  Target& target = it->second;
+  if (!target.busy && target.waiting.empty()) ready_.push_back(key);
+
+  Delivery delivery{message, {tally}};
+  // The newer one goes to the end: what it says must come after the leaves that
+  // wait.
+  auto old = std::find_if(
+      target.waiting.begin(), target.waiting.end(),
+      [&](const Delivery& d) { return d.message->IsReplacedBy(*message); });
+  if (old != target.waiting.end()) {
+    delivery.tallies.insert(delivery.tallies.end(), old->tallies.begin(),
+                            old->tallies.end());
+    target.waiting.erase(old);
+  }
+  target.waiting.push_back(std::move(delivery));
+}
+
+void Peers::Impl::Pump() {
+  while (!ready_.empty() && in_flight_ < options_.max_announcements) {
+    const TargetKey key = std::move(ready_.front());
+    ready_.pop_front();
+    Start(key);
+  }
+}
+
+void Peers::Impl::Start(const TargetKey& key) {
+  Target& target = targets_.at(key);
+  Delivery delivery = std::move(target.waiting.front());
+  target.waiting.pop_front();
+  target.busy = true;
+  ++in_flight_;
+  Attempt(key, std::move(delivery));
+}
+
+void Peers::Impl::Attempt(const TargetKey& key, Delivery delivery) {
+  WithToken(delivery.message->type(),
+            [key, delivery = std::move(delivery)](
+                Impl& self, absl::StatusOr<std::string> token) mutable {
+              self.OnToken(key, std::move(delivery), std::move(token));
+            });
+}
+
+void Peers::Impl::OnToken(const TargetKey& key, Delivery delivery,
+                          absl::StatusOr<std::string> token) {
+  if (!token.ok()) {
+    Finish(key, delivery, std::string(token.status().message()));
+    return;
+  }
+  ++delivery.attempts;
+  HttpRequest request = delivery.message->RequestFor(
+      targets_.at(key).url, *token, options_.request_timeout);
+  transport_.Send(
+      std::move(request),
+      [weak = weak_from_this(), key, token = *std::move(token),
+       delivery = std::move(delivery)](HttpOutcome outcome) mutable {
+        if (auto self = weak.lock()) {
+          self->OnOutcome(key, std::move(delivery), token, outcome);
+        }
+      });
+}
+
+void Peers::Impl::OnOutcome(const TargetKey& key, Delivery delivery,
+                            const std::string& token,
+                            const HttpOutcome& outcome) {
+  const DeliveryVerdict verdict = JudgeDelivery(outcome, key.first);
+  switch (verdict.end) {
+    case DeliveryEnd::kAgain:
+      if (delivery.attempts < options_.attempts) {
+        Pause(key, std::move(delivery));
+        return;
+      }
+      break;
+    case DeliveryEnd::kTokenRefused:
+      if (tokens_ != nullptr && !token.empty()) {
+        tokens_->Drop(token);
+        if (!delivery.token_renewed) {
+          delivery.token_renewed = true;
+          Attempt(key, std::move(delivery));
+          return;
+        }
+      }
+      break;
+    case DeliveryEnd::kAnswered:
+    case DeliveryEnd::kFailed:
+      break;
+  }
+  Finish(key, delivery, verdict.why);
+}
+
+// The target stays busy, so that order is kept, but its place is free for
+// others meanwhile.
+void Peers::Impl::Pause(const TargetKey& key, Delivery delivery) {
+  --in_flight_;
+  loop_.RunAfter(
+      Jitter(kRetryPause, kRetryJitter, random_),
+      [weak = weak_from_this(), key, delivery = std::move(delivery)]() mutable {
+        auto self = weak.lock();
+        if (self == nullptr) return;
+        Target& target = self->targets_.at(key);
+        target.busy = false;
+        target.waiting.push_front(std::move(delivery));
+        self->ready_.push_back(key);
+        self->Pump();
+      });
+  Pump();
+}
+
+void Peers::Impl::Finish(const TargetKey& key, Delivery& delivery,
+                         const std::string& failure) {
+  --in_flight_;
+  auto it = targets_.find(key);
+  it->second.busy = false;
+  if (it->second.waiting.empty()) {
+    targets_.erase(it);
+  } else {
+    ready_.push_back(key);
+  }
+  // The reference to `key` may be into what ended just now.
+  const std::string server_id = key.first;
+  for (const auto& tally : delivery.tallies) tally->Add(server_id, failure);
+  Pump();
+}
+
+Peers::Peers(EventLoop& loop, HttpTransport& transport, TokenSource* tokens,
+             std::function<bool(const Server&)> served_here,
+             PeersOptions options)
+    : impl_(std::make_shared<Impl>(loop, transport, tokens,
+                                   std::move(served_here), options)) {}
+
+Peers::~Peers() = default;
+
+void Peers::Probe(const Server& server, Probed done) {
+  impl_->Probe(server, std::move(done));
+}
+
+void Peers::AnnounceJoin(const ClusterSnapshot& cluster, std::string_view about,
+                         Announced done) {
+  impl_->Announce(cluster, about, true, std::move(done));
+}
+
+void Peers::AnnounceLeave(const ClusterSnapshot& cluster,
+                          std::string_view about, Announced done) {
+  impl_->Announce(cluster, about, false, std::move(done));
+}
+
+}  // namespace coord

@@ -51,8 +51,8 @@ class Peers {
 
   // Asks `server` for a sign of life: `DELETE …/itResources/-/servers/-` of
   // one with the node API, GET of the base URL of others. Any HTTP answer means
-  // alive. A token that can't be had means alive, too: it says nothing about the
-  // server.
+  // alive. A token that can't be had means alive, too: it says nothing about
+  // the server.
   void Probe(const Server& server, Probed done);
 
   // Tells every server of `cluster` with the node API, but `about` and those

@@ -32,8 +32,8 @@ struct RegistrarOptions {
   absl::Duration lone_recheck = absl::Seconds(60);
   absl::Duration lone_jitter = absl::Seconds(10);
   std::size_t max_registrations = 100'000;
-  bool management = true;    // off: no announcements
-  bool durable = true;       // false, no data_dir: ttl 0 is refused
+  bool management = true;  // off: no announcements
+  bool durable = true;     // false, no data_dir: ttl 0 is refused
 };
 
 enum class RegistrationState { kPending, kRegistered, kOrphan, kUnregistering };
@@ -126,8 +126,9 @@ class Registrar {
 
   // Brings the list of a cluster up to date with the authority, then calls
   // `done`: at once where changes are pushed, else by renewing one of our
-  // registrations in it. At most one request in flight for each cluster. Errors:
-  // those of Registry::Register; NOT_REGISTERED when none is held in it.
+  // registrations in it. At most one request in flight for each cluster.
+  // Errors: those of Registry::Register; NOT_REGISTERED when none is held in
+  // it.
   void Refresh(const std::string& cluster_id,
                absl::AnyInvocable<void(absl::Status) &&> done);
 
