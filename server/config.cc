@@ -1,0 +1,391 @@
+#include "server/config.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/text_view.h"
+#include "common/url.h"
+#include "server/host_port.h"
+#include "server/version.h"
+
+namespace coord {
+namespace {
+
+// A bare number is milliseconds.
+std::optional<absl::Duration> ParseDuration(const std::string& text) {
+  std::int64_t milliseconds = 0;
+  if (absl::SimpleAtoi(text, &milliseconds)) {
+    return absl::Milliseconds(milliseconds);
+  }
+  absl::Duration duration;
+  if (absl::ParseDuration(text, &duration)) return duration;
+  return std::nullopt;
+}
+
+// Declares the settings of one group; each has a flag and an environment name.
+class Group {
+ public:
+  Group(CLI::App& app, std::string name) : app_(app), name_(std::move(name)) {}
+
+  void Duration(const std::string& flag, const std::string& environment,
+                absl::Duration& target, absl::Duration min, absl::Duration max,
+                const std::string& help) {
+    const std::string rule =
+        absl::StrCat("a duration from ", absl::FormatDuration(min), " to ",
+                     absl::FormatDuration(max), ", such as 500ms or 1m30s");
+    auto read = [&target, min, max, rule](const std::string& text) {
+      const std::optional<absl::Duration> value = ParseDuration(text);
+      if (!value || *value < min || *value > max) {
+        throw CLI::ValidationError(absl::StrCat("`", text, "` is not ", rule));
+      }
+      target = *value;
+    };
+    Finish(app_.add_option_function<std::string>(flag, NamingErrors(flag, read),
+                                                 help),
+           environment, "DURATION", absl::FormatDuration(target));
+  }
+
+  template <typename Number>
+  void Count(const std::string& flag, const std::string& environment,
+             Number& target, std::int64_t min, std::int64_t max,
+             const std::string& help) {
+    auto read = [&target, min, max](const std::string& text) {
+      std::int64_t value = 0;
+      if (!absl::SimpleAtoi(text, &value) || value < min || value > max) {
+        throw CLI::ValidationError(absl::StrCat(
+            "`", text, "` is not a whole number from ", min, " to ", max));
+      }
+      target = static_cast<Number>(value);
+    };
+    Finish(app_.add_option_function<std::string>(flag, NamingErrors(flag, read),
+                                                 help),
+           environment, "N", absl::StrCat(target));
+  }
+
+  // `read` returns what is wrong with a value, or nothing.
+  void Text(const std::string& flag, const std::string& environment,
+            const std::string& placeholder, const std::string& default_text,
+            const std::string& help,
+            std::function<std::string(const std::string&)> read) {
+    auto checked = [read = std::move(read)](const std::string& text) {
+      const std::string wrong = read(text);
+      if (!wrong.empty()) {
+        throw CLI::ValidationError(absl::StrCat("`", text, "` ", wrong));
+      }
+    };
+    Finish(app_.add_option_function<std::string>(
+               flag, NamingErrors(flag, checked), help),
+           environment, placeholder, default_text);
+  }
+
+  template <typename T>
+  void OneOf(const std::string& flag, const std::string& environment, T& target,
+             const std::vector<std::pair<std::string, T>>& allowed,
+             const std::string& default_text, const std::string& help) {
+    auto name = [](std::string* out, const std::pair<std::string, T>& choice) {
+      out->append(choice.first);
+    };
+    Text(flag, environment, absl::StrJoin(allowed, "|", name), default_text,
+         help, [&target, allowed, name](const std::string& text) {
+           for (const auto& [choice, value] : allowed) {
+             if (text != choice) continue;
+             target = value;
+             return std::string();
+           }
+           return absl::StrCat("is none of ",
+                               absl::StrJoin(allowed, ", ", name));
+         });
+  }
+
+ private:
+  // The flag's name before what is wrong with its value, whether that came from
+  // the command line or from the environment.
+  static std::function<void(const std::string&)> NamingErrors(
+      const std::string& flag, std::function<void(const std::string&)> read) {
+    return [flag, read = std::move(read)](const std::string& text) {
+      try {
+        read(text);
+      } catch (const CLI::ValidationError& error) {
+        throw CLI::ValidationError(flag, error.what());
+      }
+    };
+  }
+
+  void Finish(CLI::Option* option, const std::string& environment,
+              const std::string& placeholder, const std::string& default_text) {
+    option->group(name_)->type_name(placeholder)->default_str(default_text);
+    if (!environment.empty()) option->envname(environment);
+  }
+
+  CLI::App& app_;
+  const std::string name_;
+};
+
+// What describes the service that clusterd registers by itself.
+struct OwnServerSettings {
+  std::string type;
+  std::string id;
+  std::string ipv4 = "127.0.0.1";
+  std::string base_path;
+  std::string public_protocol = "http";
+  std::string public_domain;
+  int port = 0;
+  bool node_api = false;
+  bool enabled = true;
+};
+
+std::function<std::string(const std::string&)> Into(std::string& target) {
+  return [&target](const std::string& text) {
+    target = text;
+    return std::string();
+  };
+}
+
+std::function<std::string(const std::string&)> AddressInto(
+    std::string& target) {
+  return [&target](const std::string& text) -> std::string {
+    const absl::StatusOr<HostPort> parsed = ParseHostPort(text);
+    if (!parsed.ok()) return std::string(parsed.status().message());
+    target = text;
+    return "";
+  };
+}
+
+const std::vector<std::pair<std::string, bool>> kOnOff = {{"on", true},
+                                                          {"off", false}};
+
+void DeclareListeners(CLI::App& app, Config& config) {
+  Group group(app, "Listeners");
+  group.Text("--grpc_address", "CLUSTERD_GRPC_ADDRESS", "HOST:PORT",
+             config.grpc_address,
+             "where gRPC is served; port 0 takes any free one",
+             AddressInto(config.grpc_address));
+  group.Text("--http_address", "CLUSTERD_HTTP_ADDRESS", "HOST:PORT",
+             config.http_address,
+             "where /healthz, /readyz, /metrics and the node routes are served",
+             AddressInto(config.http_address));
+  group.Text("--port_file", "CLUSTERD_PORT_FILE", "PATH", "",
+             "file to write the effective addresses to, once both are served",
+             Into(config.port_file));
+  group.Count("--max_grpc_message_bytes", "", config.max_grpc_message_bytes,
+              64 << 10, 256 << 20, "largest gRPC message received");
+  group.Count("--max_http_connections", "", config.listener.max_connections, 1,
+              1'000'000, "HTTP connections served at one time");
+}
+
+void DeclareRegistry(CLI::App& app, Config& config) {
+  Group group(app, "Registry");
+  group.Text("--data_dir", "CLUSTERD_DATA_DIR", "PATH", "",
+             "directory that keeps clusters and registrations over restarts; "
+             "without one they live in memory",
+             Into(config.data_dir));
+  group.Duration("--lease", "CLUSTERD_LEASE", config.embedded.lease,
+                 absl::Seconds(1), absl::Milliseconds(2'147'483'647),
+                 "lease that the embedded registry grants");
+}
+
+void DeclareRegistration(CLI::App& app, Config& config) {
+  Group group(app, "Registration");
+  RegistrarOptions& registrar = config.registrar;
+  group.OneOf("--cluster_management", "CLUSTER_MANAGEMENT",
+              registrar.management, kOnOff, "on",
+              "off: register and renew only; no announcements, no fan-out");
+  group.Duration("--registration_retry", "REGISTRATION_RETRY",
+                 registrar.registration_retry, absl::Milliseconds(100),
+                 absl::Hours(1), "wait between attempts to register");
+  group.Duration("--max_renewal_interval", "", registrar.max_renewal_interval,
+                 absl::Seconds(1), absl::Hours(24),
+                 "a registration is renewed at least this often");
+  group.Duration("--probe_interval", "", registrar.probe_interval,
+                 absl::Milliseconds(100), absl::Hours(1),
+                 "how often a service without ttl is probed");
+  group.Count("--probe_misses", "", registrar.probe_misses, 1, 100,
+              "missed probes in a row after which a service is dead");
+  group.Count("--max_registrations", "", registrar.max_registrations, 1,
+              10'000'000, "registrations held at one time");
+  group.Duration("--probe_pause", "", config.evictor.probe_pause,
+                 absl::ZeroDuration(), absl::Minutes(1),
+                 "wait between the probes that precede an eviction");
+}
+
+void DeclareFanOut(CLI::App& app, Config& config) {
+  Group group(app, "Fan-out");
+  FanOutOptions& fanout = config.fanout;
+  group.Duration("--request_timeout", "REQUEST_TIMEOUT", fanout.request_timeout,
+                 absl::Milliseconds(1), absl::Minutes(10),
+                 "for one attempt at one server");
+  group.Count("--max_calls", "", fanout.max_calls, 1, 1'000'000,
+              "fan-outs in flight");
+  group.Count("--max_node_calls", "", fanout.max_node_calls, 1, 10'000'000,
+              "requests to servers in flight, over all fan-outs");
+  group.Count("--max_node_calls_per_call", "", fanout.max_node_calls_per_call,
+              1, 1'000'000, "requests to servers in flight for one fan-out");
+  group.Count("--max_node_answer_bytes", "", fanout.max_node_answer_bytes, 1024,
+              1 << 30, "largest answer taken from one server");
+  group.Count("--max_answer_bytes", "", fanout.max_answer_bytes, 1024, 1 << 30,
+              "largest aggregate that a call may ask for");
+  group.Text("--ca_file", "CLUSTERD_CA_FILE", "PATH", "",
+             "PEM bundle that https servers are verified by; default: the "
+             "system's",
+             Into(config.http_client.ca_file));
+  group.Count("--io_threads", "", config.io_threads, 0, 256,
+              "threads that call servers; 0: one for each core, at most 4");
+}
+
+void DeclareWatch(CLI::App& app, Config& config) {
+  Group group(app, "Watches");
+  group.Duration("--bookmark_interval", "", config.rpc.bookmark_interval,
+                 absl::Milliseconds(10), absl::Hours(1),
+                 "a watch without changes says this often that it is alive");
+  group.Count("--max_watchers", "", config.membership.max_watchers, 1,
+              1'000'000, "watches open at one time");
+}
+
+void DeclareOwnServer(CLI::App& app, OwnServerSettings& own) {
+  Group group(app, "A service to register at start");
+  group.Text("--server_type", "SERVER_TYPE", "TYPE", "",
+             "its type; with --server_port it is registered without a call",
+             [&own](const std::string& text) -> std::string {
+               if (!IsValidServerType(text))
+                 return std::string(kServerTypeRule);
+               own.type = text;
+               return "";
+             });
+  group.Text("--server_id", "SERVER_ID", "ID", "a random UUID", "its id",
+             [&own](const std::string& text) -> std::string {
+               if (!IsValidServerId(text)) return std::string(kServerIdRule);
+               own.id = text;
+               return "";
+             });
+  group.Count("--server_port", "SERVER_PORT", own.port, 1, 65'535,
+              "the port it listens on");
+  group.Text("--server_local_ipv4", "SERVER_LOCAL_IPV4", "ADDRESS", own.ipv4,
+             "the address that other servers reach it at", Into(own.ipv4));
+  group.Text("--server_base_path", "SERVER_BASE_PATH", "PATH", "",
+             "the path below which it serves", Into(own.base_path));
+  group.Text("--server_public_protocol", "SERVER_PUBLIC_PROTOCOL", "PROTOCOL",
+             own.public_protocol, "of its public base URL",
+             Into(own.public_protocol));
+  group.Text("--server_public_domain_name", "SERVER_PUBLIC_DOMAIN_NAME", "NAME",
+             "", "of its public base URL; without one it has none",
+             Into(own.public_domain));
+  group.OneOf("--server_node_api", "SERVER_NODE_API", own.node_api, kOnOff,
+              "off", "whether it serves the two itResources routes");
+  group.OneOf("--registration_set", "REGISTRATION_SET", own.enabled, kOnOff,
+              "on", "off: it is not registered");
+}
+
+void DeclareRunning(CLI::App& app, Config& config,
+                    std::optional<OnShutdown>& on_shutdown) {
+  Group group(app, "Running");
+  group.OneOf("--log_format", "CLUSTERD_LOG_FORMAT", config.log_format,
+              {{"text", LogFormat::kText}, {"json", LogFormat::kJson}}, "text",
+              "form of the log on standard error");
+  group.OneOf<std::string>("--log_level", "CLUSTERD_LOG_LEVEL",
+                           config.log_level,
+                           {{"trace", "trace"},
+                            {"debug", "debug"},
+                            {"info", "info"},
+                            {"warn", "warn"},
+                            {"error", "error"},
+                            {"off", "off"}},
+                           "info", "what is logged");
+  group.Duration("--drain_timeout", "", config.drain_timeout,
+                 absl::ZeroDuration(), absl::Hours(1),
+                 "time that calls in flight get when clusterd is stopped");
+  group.OneOf<std::optional<OnShutdown>>(
+      "--on_shutdown", "CLUSTERD_ON_SHUTDOWN", on_shutdown,
+      {{"keep", OnShutdown::kKeep}, {"unregister", OnShutdown::kUnregister}},
+      "keep with --data_dir, else unregister",
+      "what becomes of registrations when clusterd is stopped");
+}
+
+// The service to register by itself; nullopt when none is described. Errors:
+// INVALID_ARGUMENT when what is described is not a server.
+absl::StatusOr<std::optional<Server>> OwnServer(const OwnServerSettings& own) {
+  if (own.type.empty() || own.port == 0 || !own.enabled) return std::nullopt;
+  const std::string path = own.base_path.empty() || own.base_path.front() == '/'
+                               ? own.base_path
+                               : absl::StrCat("/", own.base_path);
+  Server server;
+  server.type = own.type;
+  server.server_id = own.id;
+  server.node_api = own.node_api;
+  server.cluster_base_url =
+      absl::StrCat("http://", own.ipv4, ":", own.port, path);
+  if (!own.public_domain.empty()) {
+    server.public_base_url =
+        absl::StrCat(own.public_protocol, "://", own.public_domain, path);
+  }
+  for (const std::string& url :
+       {server.cluster_base_url, server.public_base_url}) {
+    if (url.empty()) continue;
+    if (const auto parsed = ParseBaseUrl(url); !parsed.ok()) {
+      return Annotate(parsed.status(),
+                      absl::StrCat("SERVER_* settings give `", url, "`"));
+    }
+  }
+  return server;
+}
+
+}  // namespace
+
+std::variant<Config, EarlyExit> ParseCommandLine(int argc,
+                                                 const char* const* argv) {
+  Config config;
+  OwnServerSettings own;
+  std::optional<OnShutdown> on_shutdown;
+  CLI::App app(
+      "clusterd registers services, keeps the membership of their clusters and "
+      "fans requests out to them, over gRPC.",
+      "clusterd");
+  app.set_version_flag("--version",
+                       absl::StrCat("clusterd ", AbslView(kVersion)));
+  DeclareListeners(app, config);
+  DeclareRegistry(app, config);
+  DeclareRegistration(app, config);
+  DeclareFanOut(app, config);
+  DeclareWatch(app, config);
+  DeclareOwnServer(app, own);
+  DeclareRunning(app, config, on_shutdown);
+  app.get_formatter()->column_width(46);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = app.exit(error, out, err);
+    if (code == 0) return EarlyExit{0, out.str()};
+    return EarlyExit{2,
+                     absl::StrCat("clusterd: ", error.what(),
+                                  "\nclusterd --help shows what is allowed\n")};
+  }
+
+  absl::StatusOr<std::optional<Server>> own_server = OwnServer(own);
+  if (!own_server.ok()) {
+    return EarlyExit{
+        2, absl::StrCat("clusterd: ", own_server.status().message(), "\n")};
+  }
+  config.own_server = *std::move(own_server);
+  config.on_shutdown = on_shutdown.value_or(
+      config.data_dir.empty() ? OnShutdown::kUnregister : OnShutdown::kKeep);
+  config.fanout.management = config.registrar.management;
+  config.peers.request_timeout = config.fanout.request_timeout;
+  const HostPort http = *ParseHostPort(config.http_address);
+  config.listener.host = http.host;
+  config.listener.port = http.port;
+  return config;
+}
+
+}  // namespace coord

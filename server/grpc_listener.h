@@ -1,0 +1,47 @@
+// The gRPC listener: how services are served, not what they do.
+#ifndef SERVER_GRPC_LISTENER_H_
+#define SERVER_GRPC_LISTENER_H_
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace coord {
+
+// Serves `services` with health (one status for each service, and the empty
+// name for all) and reflection.
+class GrpcListener {
+ public:
+  // Listens on `address`, `host:port`. Errors: UNAVAILABLE, for example `listen
+  // for gRPC on 127.0.0.1:7700: address already in use`.
+  static absl::StatusOr<std::unique_ptr<GrpcListener>> Start(
+      const std::string& address, int max_message_bytes,
+      std::vector<std::unique_ptr<grpc::Service>> services);
+  // Stops at once, if Stop was not called.
+  ~GrpcListener();
+
+  // The effective address.
+  const std::string& address() const { return address_; }
+
+  void SetServing(bool serving);
+
+  // Accepts no more calls, gives those in flight `grace`, cancels the rest.
+  // Blocks; twice is once.
+  void Stop(absl::Duration grace);
+
+ private:
+  GrpcListener() = default;
+
+  std::string address_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_GRPC_LISTENER_H_

@@ -1,0 +1,24 @@
+// `HOST:PORT`, as listeners are told where to listen.
+#ifndef SERVER_HOST_PORT_H_
+#define SERVER_HOST_PORT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace coord {
+
+struct HostPort {
+  std::string host;  // IPv6 without brackets
+  std::uint16_t port = 0;
+};
+
+// Parses `127.0.0.1:7700`, `localhost:0`, `[::1]:7700`. Errors:
+// INVALID_ARGUMENT; the message goes after the text that was wrong.
+absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
+
+}  // namespace coord
+
+#endif  // SERVER_HOST_PORT_H_

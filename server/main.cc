@@ -1,0 +1,75 @@
+// clusterd: reads its settings, starts the server, waits for a signal, stops.
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <variant>
+
+#include "common/log.h"
+#include "server/config.h"
+#include "server/server.h"
+#include "server/version.h"
+#include "spdlog/spdlog.h"
+
+namespace {
+
+// Every connection is a file descriptor, so all that is allowed is taken.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Blocked before any thread starts, so that only WaitForStop receives them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::variant<coord::Config, coord::EarlyExit> parsed =
+      coord::ParseCommandLine(argc, argv);
+  if (const auto* exit = std::get_if<coord::EarlyExit>(&parsed)) {
+    (exit->exit_code == 0 ? std::cout : std::cerr) << exit->text;
+    return exit->exit_code;
+  }
+  const auto& config = std::get<coord::Config>(parsed);
+
+  const sigset_t signals = BlockStopSignals();
+  std::signal(SIGPIPE, SIG_IGN);
+  RaiseFileLimit();
+  if (absl::Status logging =
+          coord::SetUpLogging(config.log_format, config.log_level);
+      !logging.ok()) {
+    std::cerr << "clusterd: " << logging.message() << "\n";
+    return 2;
+  }
+
+  absl::StatusOr<std::unique_ptr<coord::ClusterServer>> server =
+      coord::ClusterServer::Start(config);
+  if (!server.ok()) {
+    std::cerr << "clusterd: " << server.status().message() << "\n";
+    return 1;
+  }
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("stopping, a second signal stops at once{}",
+               coord::Fields({{"signal", strsignal(signal)}}));
+  std::signal(SIGINT, [](int) { _exit(1); });
+  std::signal(SIGTERM, [](int) { _exit(1); });
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  (*server)->Stop();
+  spdlog::info("stopped");
+  return 0;
+}

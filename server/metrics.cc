@@ -1,0 +1,148 @@
+#include "server/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include "absl/time/time.h"
+#include "server/version.h"
+
+namespace coord {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Registry;
+
+constexpr std::array<const char*, 3> kVerdictNames = {"complete", "partial",
+                                                      "none"};
+constexpr std::array<const char*, 10> kFailureNames = {
+    "unreachable", "timeout",  "connection_lost", "wrong_server",
+    "http_status", "bad_body", "too_large",       "token",
+    "not_member",  "cancelled"};
+
+Counter& NewCounter(Registry& registry, const char* name, const char* help) {
+  return BuildCounter().Name(name).Help(help).Register(registry).Add({});
+}
+
+Gauge& NewGauge(Registry& registry, const char* name, const char* help) {
+  return BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+template <std::size_t N>
+std::array<Counter*, N> NewCounters(Registry& registry, const char* name,
+                                    const char* help, const char* label,
+                                    const std::array<const char*, N>& values) {
+  auto& family = BuildCounter().Name(name).Help(help).Register(registry);
+  std::array<Counter*, N> counters;
+  for (std::size_t i = 0; i < N; ++i) {
+    counters[i] = &family.Add({{label, values[i]}});
+  }
+  return counters;
+}
+
+}  // namespace
+
+Metrics::Metrics()
+    : calls_started_(NewCounter(registry_,
+                                "clusterd_fanout_calls_started_total",
+                                "Fan-outs that were accepted.")),
+      calls_ended_(NewCounters(registry_, "clusterd_fanout_calls_total",
+                               "Fan-outs that were answered, by verdict.",
+                               "verdict", kVerdictNames)),
+      calls_refused_(NewCounter(registry_,
+                                "clusterd_fanout_calls_refused_total",
+                                "Fan-outs that were refused, nothing sent.")),
+      call_seconds_(
+          BuildHistogram()
+              .Name("clusterd_fanout_call_seconds")
+              .Help("Time from a fan-out's start to its answer.")
+              .Register(registry_)
+              .Add({}, Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01,
+                                                   0.025, 0.05, 0.1, 0.25, 0.5,
+                                                   1, 2.5, 5, 10, 50})),
+      node_results_(NewCounter(registry_, "clusterd_fanout_node_results_total",
+                               "Servers that answered a fan-out well.")),
+      node_skips_(NewCounter(registry_, "clusterd_fanout_node_skips_total",
+                             "Servers that a fan-out skipped.")),
+      node_failures_(NewCounters(registry_,
+                                 "clusterd_fanout_node_failures_total",
+                                 "Servers that failed in a fan-out, by reason.",
+                                 "reason", kFailureNames)),
+      node_retries_(NewCounter(registry_, "clusterd_fanout_node_retries_total",
+                               "Attempts at a server after the first.")),
+      suspicions_(NewCounter(registry_, "clusterd_suspicions_total",
+                             "Servers that looked dead.")),
+      evictions_(NewCounter(registry_, "clusterd_evictions_total",
+                            "Servers that were found dead and removed.")),
+      suspicions_cleared_(
+          NewCounter(registry_, "clusterd_suspicions_cleared_total",
+                     "Suspects that proved alive or were replaced.")),
+      suspicions_kept_(NewCounter(
+          registry_, "clusterd_suspicions_kept_total",
+          "Suspects that failed their probes and could not be removed.")),
+      calls_in_flight_(NewGauge(registry_, "clusterd_fanout_calls_in_flight",
+                                "Fan-outs that are not answered yet.")),
+      registrations_(NewGauge(registry_, "clusterd_registrations",
+                              "Registrations that this process holds.")),
+      clusters_(NewGauge(registry_, "clusterd_clusters",
+                         "Clusters that this process knows.")),
+      servers_(NewGauge(registry_, "clusterd_servers",
+                        "Servers in the clusters that this process knows.")),
+      store_commits_(NewGauge(registry_, "clusterd_store_commits",
+                              "Transactions since the start.")),
+      store_writes_(NewGauge(registry_, "clusterd_store_writes",
+                             "Writes since the start, many to a transaction.")),
+      store_queue_(NewGauge(registry_, "clusterd_store_queue",
+                            "Writes that wait for their transaction.")) {
+  BuildGauge()
+      .Name("clusterd_build_info")
+      .Help("Always 1; the version is in the label.")
+      .Register(registry_)
+      .Add({{"version", std::string(kVersion)}})
+      .Set(1);
+}
+
+void Metrics::OnCallStarted() { calls_started_.Increment(); }
+
+void Metrics::OnCallEnded(const FanOutSummary& summary) {
+  calls_ended_[static_cast<std::size_t>(summary.verdict)]->Increment();
+  call_seconds_.Observe(absl::ToDoubleSeconds(summary.elapsed));
+}
+
+void Metrics::OnCallRefused(const absl::Status&) { calls_refused_.Increment(); }
+
+void Metrics::OnNodeOutcome(const NodeOutcome& outcome) {
+  switch (outcome.kind) {
+    case NodeOutcome::Kind::kResult:
+      node_results_.Increment();
+      break;
+    case NodeOutcome::Kind::kSkipped:
+      node_skips_.Increment();
+      break;
+    case NodeOutcome::Kind::kFailure:
+      node_failures_[static_cast<std::size_t>(outcome.failure)]->Increment();
+      break;
+  }
+}
+
+void Metrics::OnRetry() { node_retries_.Increment(); }
+void Metrics::OnSuspected() { suspicions_.Increment(); }
+void Metrics::OnEvicted() { evictions_.Increment(); }
+void Metrics::OnCleared() { suspicions_cleared_.Increment(); }
+void Metrics::OnKept() { suspicions_kept_.Increment(); }
+
+std::string Metrics::Text(const MetricsSample& sample) {
+  calls_in_flight_.Set(sample.calls_in_flight);
+  registrations_.Set(static_cast<double>(sample.registrations));
+  clusters_.Set(static_cast<double>(sample.clusters));
+  servers_.Set(static_cast<double>(sample.servers));
+  store_commits_.Set(static_cast<double>(sample.store_commits));
+  store_writes_.Set(static_cast<double>(sample.store_writes));
+  store_queue_.Set(static_cast<double>(sample.store_queue));
+  return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
+
+}  // namespace coord

@@ -1,0 +1,79 @@
+// Every metric of clusterd, in one place. Names end in their unit; label values
+// come from fixed sets, never from requests.
+#ifndef SERVER_METRICS_H_
+#define SERVER_METRICS_H_
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <array>
+#include <string>
+
+#include "server/core/membership.h"
+#include "server/fanout/engine.h"
+#include "server/node/evictor.h"
+
+namespace coord {
+
+// What is counted when somebody looks rather than when it happens.
+struct MetricsSample {
+  int calls_in_flight = 0;
+  std::size_t registrations = 0;
+  std::size_t clusters = 0;
+  std::size_t servers = 0;
+  std::int64_t store_commits = 0;
+  std::int64_t store_writes = 0;
+  std::size_t store_queue = 0;
+};
+
+// Thread-safe. All series exist from the start, at zero.
+class Metrics final : public FanOutObserver, public EvictionObserver {
+ public:
+  Metrics();
+
+  void OnCallStarted() override;
+  void OnCallEnded(const FanOutSummary& summary) override;
+  void OnCallRefused(const absl::Status& status) override;
+  void OnNodeOutcome(const NodeOutcome& outcome) override;
+  void OnRetry() override;
+
+  void OnSuspected() override;
+  void OnEvicted() override;
+  void OnCleared() override;
+  void OnKept() override;
+
+  // All metrics in Prometheus' text format.
+  std::string Text(const MetricsSample& sample);
+
+ private:
+  static constexpr std::size_t kVerdicts = 3;
+  static constexpr std::size_t kFailureReasons = 10;
+
+  prometheus::Registry registry_;
+  prometheus::Counter& calls_started_;
+  std::array<prometheus::Counter*, kVerdicts> calls_ended_;
+  prometheus::Counter& calls_refused_;
+  prometheus::Histogram& call_seconds_;
+  prometheus::Counter& node_results_;
+  prometheus::Counter& node_skips_;
+  std::array<prometheus::Counter*, kFailureReasons> node_failures_;
+  prometheus::Counter& node_retries_;
+  prometheus::Counter& suspicions_;
+  prometheus::Counter& evictions_;
+  prometheus::Counter& suspicions_cleared_;
+  prometheus::Counter& suspicions_kept_;
+  prometheus::Gauge& calls_in_flight_;
+  prometheus::Gauge& registrations_;
+  prometheus::Gauge& clusters_;
+  prometheus::Gauge& servers_;
+  prometheus::Gauge& store_commits_;
+  prometheus::Gauge& store_writes_;
+  prometheus::Gauge& store_queue_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_METRICS_H_

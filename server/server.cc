@@ -1,0 +1,349 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/ids.h"
+#include "common/log.h"
+#include "common/text_view.h"
+#include "common/url.h"
+#include "server/core/membership.h"
+#include "server/fanout/engine.h"
+#include "server/grpc_listener.h"
+#include "server/http/asio_loop.h"
+#include "server/http/client.h"
+#include "server/http/listener.h"
+#include "server/http/router.h"
+#include "server/metrics.h"
+#include "server/node/evictor.h"
+#include "server/node/node_routes.h"
+#include "server/node/peers.h"
+#include "server/node/registrar.h"
+#include "server/node/registration_store.h"
+#include "server/registry/database.h"
+#include "server/registry/embedded_registry.h"
+#include "server/rpc/services.h"
+#include "server/version.h"
+#include "spdlog/spdlog.h"
+
+namespace coord {
+namespace {
+
+constexpr int kMostIoThreads = 4;
+constexpr absl::Duration kExpireInterval = absl::Minutes(1);
+// What an unregistration may take when clusterd is stopped.
+constexpr absl::Duration kUnregisterTimeout = absl::Seconds(5);
+
+int IoThreads(int configured) {
+  if (configured > 0) return configured;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores, 1, kMostIoThreads);
+}
+
+// Written whole and then renamed, so that a reader never sees half of it.
+absl::Status WritePortFile(const std::string& path, const std::string& grpc,
+                           const std::string& http) {
+  const std::string unfinished = path + ".part";
+  std::ofstream file(unfinished, std::ios::trunc);
+  file << "grpc=" << grpc << "\nhttp=" << http << "\n";
+  file.close();
+  if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("write the port file ", path, ": ", std::strerror(errno)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// Members are in the order of their dependencies: state first, servers last.
+class ClusterServer::Impl {
+ public:
+  explicit Impl(const Config& config) : config_(config) {}
+  ~Impl() { Stop(); }
+
+  absl::Status Start();
+  void Stop();
+
+  std::string grpc_address() const { return grpc_->address(); }
+  std::string http_address() const { return http_->address(); }
+
+ private:
+  // An I/O thread and the connections that live on it.
+  struct Lane {
+    std::unique_ptr<AsioLoop> loop;
+    std::unique_ptr<HttpClient> client;
+  };
+
+  absl::StatusOr<Lane> NewLane(const std::string& name);
+  absl::Status OpenRegistry();
+  absl::Status BuildNode();
+  absl::Status BuildFanOut();
+  absl::Status ServeHttp();
+  absl::Status ServeGrpc();
+  void AddStatusRoutes();
+  void RegisterOwnServer();
+  void ExpireNowAndThen();
+  bool IsServedHere(const Server& server) const;
+  MetricsSample Sample() const;
+  void StopLoops();
+
+  const Config config_;
+  absl::BitGen random_;
+  Metrics metrics_;
+  std::atomic<bool> ready_ = false;
+  bool stopped_ = false;
+
+  Lane control_;  // registrations, probes, announcements, evictions
+  std::vector<Lane> lanes_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Membership> membership_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<RegistrationStore> store_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<Registrar> registrar_;
+  std::unique_ptr<Evictor> evictor_;
+  std::unique_ptr<FanOutEngine> engine_;
+  std::unique_ptr<NodeRoutes> node_routes_;
+  Router router_;
+  std::unique_ptr<HttpListener> http_;
+  std::unique_ptr<GrpcListener> grpc_;
+};
+
+absl::Status ClusterServer::Impl::Start() {
+  for (auto step : {&Impl::OpenRegistry, &Impl::BuildFanOut, &Impl::BuildNode,
+                    &Impl::ServeHttp, &Impl::ServeGrpc}) {
+    if (absl::Status status = (this->*step)(); !status.ok()) return status;
+  }
+  if (!config_.port_file.empty()) {
+    if (absl::Status status =
+            WritePortFile(config_.port_file, grpc_address(), http_address());
+        !status.ok()) {
+      return status;
+    }
+  }
+  control_.loop->Post([this] { ExpireNowAndThen(); });
+  RegisterOwnServer();
+  ready_ = true;
+  spdlog::info("serving{}", Fields({{"version", kVersion},
+                                    {"grpc", grpc_address()},
+                                    {"http", http_address()},
+                                    {"data_dir", config_.data_dir.empty()
+                                                     ? "(memory)"
+                                                     : config_.data_dir}}));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ClusterServer::Impl::Lane> ClusterServer::Impl::NewLane(
+    const std::string& name) {
+  Lane lane;
+  lane.loop = std::make_unique<AsioLoop>(name);
+  absl::StatusOr<std::unique_ptr<HttpClient>> client =
+      HttpClient::Create(*lane.loop, config_.http_client);
+  if (!client.ok()) return client.status();
+  lane.client = *std::move(client);
+  return lane;
+}
+
+absl::Status ClusterServer::Impl::OpenRegistry() {
+  absl::StatusOr<Lane> control = NewLane("control");
+  if (!control.ok()) return control.status();
+  control_ = *std::move(control);
+
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open({.data_dir = config_.data_dir});
+  if (!database.ok()) return database.status();
+  database_ = *std::move(database);
+  store_ = std::make_unique<RegistrationStore>(*database_);
+
+  membership_ =
+      std::make_unique<Membership>(config_.membership, RandomUuid(random_));
+  auto apply = [this](const ClusterIdentity& cluster, const Change& change) {
+    membership_->Apply(cluster, change, control_.loop->Now());
+  };
+  absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> registry =
+      EmbeddedRegistry::Create(*database_, *control_.loop, config_.embedded,
+                               apply);
+  if (!registry.ok()) return registry.status();
+  registry_ = *std::move(registry);
+  return absl::OkStatus();
+}
+
+absl::Status ClusterServer::Impl::BuildNode() {
+  auto served_here = [this](const Server& server) {
+    return IsServedHere(server);
+  };
+  peers_ = std::make_unique<Peers>(*control_.loop, *control_.client, nullptr,
+                                   served_here, config_.peers);
+  registrar_ =
+      std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
+                                  *membership_, *peers_, config_.registrar);
+  evictor_ = std::make_unique<Evictor>(*control_.loop, *registry_, *registrar_,
+                                       *membership_, *peers_, metrics_,
+                                       config_.evictor);
+  node_routes_ = std::make_unique<NodeRoutes>(*control_.loop, *membership_,
+                                              *registrar_, nullptr);
+  absl::StatusOr<std::vector<StoredRegistration>> stored = store_->Load();
+  if (!stored.ok()) return stored.status();
+  registrar_->Resume(*std::move(stored));
+  return absl::OkStatus();
+}
+
+absl::Status ClusterServer::Impl::BuildFanOut() {
+  std::vector<FanOutEngine::Lane> engine_lanes;
+  for (int i = 0; i < IoThreads(config_.io_threads); ++i) {
+    absl::StatusOr<Lane> lane = NewLane(absl::StrCat("fan-out-", i));
+    if (!lane.ok()) return lane.status();
+    lanes_.push_back(*std::move(lane));
+    engine_lanes.push_back(
+        {lanes_.back().loop.get(), lanes_.back().client.get()});
+  }
+  engine_ = std::make_unique<FanOutEngine>(
+      config_.fanout, engine_lanes, *membership_, nullptr, *evictor_, metrics_);
+  return absl::OkStatus();
+}
+
+absl::Status ClusterServer::Impl::ServeHttp() {
+  AddStatusRoutes();
+  node_routes_->AddTo(router_);
+  absl::StatusOr<std::unique_ptr<HttpListener>> listener = HttpListener::Start(
+      *control_.loop, config_.listener,
+      [this](HttpServerRequest request, HttpReply reply) {
+        router_.Handle(std::move(request), std::move(reply));
+      });
+  if (!listener.ok()) return listener.status();
+  http_ = *std::move(listener);
+  return absl::OkStatus();
+}
+
+absl::Status ClusterServer::Impl::ServeGrpc() {
+  const RpcBackend backend{*control_.loop, *membership_, *registrar_,
+                           *evictor_,      *engine_,     *node_routes_};
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(NewRegistryService(backend, config_.rpc));
+  services.push_back(NewFanOutService(backend, config_.rpc));
+  services.push_back(NewNodeService(backend));
+  absl::StatusOr<std::unique_ptr<GrpcListener>> listener =
+      GrpcListener::Start(config_.grpc_address, config_.max_grpc_message_bytes,
+                          std::move(services));
+  if (!listener.ok()) return listener.status();
+  grpc_ = *std::move(listener);
+  return absl::OkStatus();
+}
+
+void ClusterServer::Impl::AddStatusRoutes() {
+  auto text = [](int status, std::string body) {
+    return HttpResponse{status,
+                        {{"content-type", "text/plain; version=0.0.4"}},
+                        std::move(body)};
+  };
+  router_.Add("GET", "/healthz", [text](auto, auto, HttpReply reply) {
+    std::move(reply)(text(200, "ok\n"));
+  });
+  // Of this process alone, never of the authority: a clusterd that can't reach
+  // its authority still answers fan-outs.
+  router_.Add("GET", "/readyz", [this, text](auto, auto, HttpReply reply) {
+    std::move(reply)(ready_ ? text(200, "ready\n") : text(503, "stopping\n"));
+  });
+  router_.Add("GET", "/metrics", [this, text](auto, auto, HttpReply reply) {
+    std::move(reply)(text(200, metrics_.Text(Sample())));
+  });
+}
+
+void ClusterServer::Impl::RegisterOwnServer() {
+  if (!config_.own_server) return;
+  RegisterCommand command;
+  command.server = *config_.own_server;
+  registrar_->Register(
+      std::move(command), [](absl::StatusOr<RegistrationView> registration) {
+        if (registration.ok()) return;
+        spdlog::error(
+            "register the service of SERVER_TYPE{}",
+            Fields({{"error", StdView(registration.status().message())}}));
+      });
+}
+
+void ClusterServer::Impl::ExpireNowAndThen() {
+  membership_->Expire(control_.loop->Now());
+  control_.loop->RunAfter(kExpireInterval, [this] { ExpireNowAndThen(); });
+}
+
+bool ClusterServer::Impl::IsServedHere(const Server& server) const {
+  const absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
+  return url.ok() && http_ != nullptr &&
+         url->origin.HostHeader() == http_->address();
+}
+
+MetricsSample ClusterServer::Impl::Sample() const {
+  MetricsSample sample;
+  sample.calls_in_flight = engine_->calls_in_flight();
+  for (const SnapshotPtr& cluster : membership_->List()) {
+    ++sample.clusters;
+    sample.servers += cluster->servers.size();
+  }
+  const DatabaseStats store = database_->Stats();
+  sample.store_commits = store.commits;
+  sample.store_writes = store.writes;
+  sample.store_queue = store.queued;
+  return sample;
+}
+
+void ClusterServer::Impl::Stop() {
+  if (std::exchange(stopped_, true)) return;
+  ready_ = false;
+  if (grpc_ != nullptr) grpc_->SetServing(false);
+  if (engine_ != nullptr) engine_->Drain();
+  if (registrar_ != nullptr) {
+    absl::Notification done;
+    registrar_->Stop(config_.on_shutdown == OnShutdown::kUnregister,
+                     kUnregisterTimeout, [&done] { done.Notify(); });
+    done.WaitForNotification();
+  }
+  if (grpc_ != nullptr) grpc_->Stop(config_.drain_timeout);
+  if (http_ != nullptr) {
+    absl::Notification done;
+    http_->Stop(absl::Seconds(1), [&done] { done.Notify(); });
+    done.WaitForNotification();
+  }
+  StopLoops();
+}
+
+// After this nothing of ours runs but the store's writer, which ends when the
+// store is destroyed.
+void ClusterServer::Impl::StopLoops() {
+  for (Lane& lane : lanes_) lane.loop->Stop();
+  if (control_.loop != nullptr) control_.loop->Stop();
+}
+
+absl::StatusOr<std::unique_ptr<ClusterServer>> ClusterServer::Start(
+    const Config& config) {
+  auto impl = std::make_unique<Impl>(config);
+  if (absl::Status status = impl->Start(); !status.ok()) return status;
+  return std::unique_ptr<ClusterServer>(new ClusterServer(std::move(impl)));
+}
+
+ClusterServer::ClusterServer(std::unique_ptr<Impl> impl)
+    : impl_(std::move(impl)) {}
+
+ClusterServer::~ClusterServer() = default;
+
+std::string ClusterServer::grpc_address() const {
+  return impl_->grpc_address();
+}
+
+std::string ClusterServer::http_address() const {
+  return impl_->http_address();
+}
+
+void ClusterServer::Stop() { impl_->Stop(); }
+
+}  // namespace coord

@@ -1,0 +1,170 @@
+#include "server/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace coord {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// Sets an environment variable for one test.
+class ScopedEnvironment {
+ public:
+  ScopedEnvironment(const char* name, const char* value) : name_(name) {
+    setenv(name, value, 1);
+  }
+  ~ScopedEnvironment() { unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+std::variant<Config, EarlyExit> Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "clusterd");
+  return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());
+}
+
+Config ParseOk(std::vector<const char*> arguments) {
+  auto parsed = Parse(std::move(arguments));
+  if (const auto* exit = std::get_if<EarlyExit>(&parsed)) {
+    ADD_FAILURE() << exit->text;
+    return {};
+  }
+  return std::get<Config>(parsed);
+}
+
+EarlyExit ParseExit(std::vector<const char*> arguments) {
+  auto parsed = Parse(std::move(arguments));
+  if (const auto* exit = std::get_if<EarlyExit>(&parsed)) return *exit;
+  ADD_FAILURE() << "was accepted";
+  return {-1, ""};
+}
+
+TEST(CommandLine, NothingGivenIsALoopbackServerInMemory) {
+  const Config config = ParseOk({});
+  EXPECT_EQ(config.grpc_address, "127.0.0.1:7700");
+  EXPECT_EQ(config.http_address, "127.0.0.1:7780");
+  EXPECT_EQ(config.listener.host, "127.0.0.1");
+  EXPECT_EQ(config.listener.port, 7780);
+  EXPECT_EQ(config.on_shutdown, OnShutdown::kUnregister);
+  EXPECT_TRUE(config.fanout.management);
+  EXPECT_FALSE(config.own_server.has_value());
+}
+
+TEST(CommandLine, ADataDirectoryKeepsRegistrationsOverAStop) {
+  EXPECT_EQ(ParseOk({"--data_dir=/var/lib/clusterd"}).on_shutdown,
+            OnShutdown::kKeep);
+  EXPECT_EQ(ParseOk({"--data_dir=/x", "--on_shutdown=unregister"}).on_shutdown,
+            OnShutdown::kUnregister);
+}
+
+TEST(CommandLine, AFlagBeatsTheEnvironment) {
+  const ScopedEnvironment environment("REQUEST_TIMEOUT", "2500");
+  EXPECT_EQ(ParseOk({}).fanout.request_timeout, absl::Milliseconds(2500));
+  EXPECT_EQ(ParseOk({}).peers.request_timeout, absl::Milliseconds(2500));
+  EXPECT_EQ(ParseOk({"--request_timeout=4s"}).fanout.request_timeout,
+            absl::Seconds(4));
+}
+
+TEST(CommandLine, ABareNumberIsMilliseconds) {
+  EXPECT_EQ(ParseOk({"--registration_retry=1500"}).registrar.registration_retry,
+            absl::Milliseconds(1500));
+}
+
+TEST(CommandLine, ManagementOffAlsoRefusesFanOuts) {
+  const ScopedEnvironment environment("CLUSTER_MANAGEMENT", "off");
+  const Config config = ParseOk({});
+  EXPECT_FALSE(config.registrar.management);
+  EXPECT_FALSE(config.fanout.management);
+}
+
+TEST(CommandLine, ServerTypeAndPortDescribeAServiceOfItsOwn) {
+  const ScopedEnvironment type("SERVER_TYPE", "mTest");
+  const ScopedEnvironment port("SERVER_PORT", "8080");
+  const ScopedEnvironment address("SERVER_LOCAL_IPV4", "10.1.2.3");
+  const ScopedEnvironment path("SERVER_BASE_PATH", "/mTest/v1");
+  const Config config = ParseOk({});
+  ASSERT_TRUE(config.own_server.has_value());
+  EXPECT_EQ(config.own_server->type, "mTest");
+  EXPECT_EQ(config.own_server->cluster_base_url,
+            "http://10.1.2.3:8080/mTest/v1");
+  EXPECT_EQ(config.own_server->public_base_url, "");
+  EXPECT_FALSE(ParseOk({"--registration_set=off"}).own_server.has_value());
+  EXPECT_EQ(ParseOk({"--server_public_domain_name=x.example",
+                     "--server_public_protocol=https"})
+                .own_server->public_base_url,
+            "https://x.example/mTest/v1");
+}
+
+TEST(CommandLine, AnAddressThatIsNoneIsNamedWithItsSource) {
+  const EarlyExit exit = ParseExit({"--server_type=mTest", "--server_port=80",
+                                    "--server_local_ipv4=10.1.2.3 x"});
+  EXPECT_EQ(exit.exit_code, 2);
+  EXPECT_THAT(exit.text,
+              HasSubstr("SERVER_* settings give `http://10.1.2.3 x:80`"));
+}
+
+struct WrongValue {
+  const char* argument;
+  const char* setting;
+  const char* allowed;
+};
+
+class WrongValueTest : public ::testing::TestWithParam<WrongValue> {};
+
+TEST_P(WrongValueTest, IsNamedWithWhatIsAllowed) {
+  const EarlyExit exit = ParseExit({GetParam().argument});
+  EXPECT_EQ(exit.exit_code, 2);
+  EXPECT_THAT(exit.text, AllOf(HasSubstr(GetParam().setting),
+                               HasSubstr(GetParam().allowed)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Flags, WrongValueTest,
+    ::testing::Values(
+        WrongValue{"--grpc_address=nowhere", "--grpc_address",
+                   "is not HOST:PORT"},
+        WrongValue{"--lease=never", "--lease", "a duration from 1s to"},
+        WrongValue{"--lease=0", "--lease", "a duration from 1s to"},
+        WrongValue{"--lease=100000h", "--lease", "596h31m23.647s"},
+        WrongValue{"--max_calls=0", "--max_calls",
+                   "not a whole number from 1 to 1000000"},
+        WrongValue{"--max_calls=many", "--max_calls",
+                   "not a whole number from 1 to 1000000"},
+        WrongValue{"--log_level=loud", "--log_level",
+                   "is none of trace, debug, info, warn, error, off"},
+        WrongValue{"--cluster_management=maybe", "--cluster_management",
+                   "is none of on, off"},
+        WrongValue{"--server_type=9x", "--server_type", "must match"},
+        WrongValue{"--no_such_flag", "--no_such_flag", "--help"}));
+
+TEST(CommandLine, AWrongEnvironmentValueNamesItsSetting) {
+  const ScopedEnvironment environment("REQUEST_TIMEOUT", "soon");
+  const EarlyExit exit = ParseExit({});
+  EXPECT_EQ(exit.exit_code, 2);
+  EXPECT_THAT(exit.text, AllOf(HasSubstr("--request_timeout"),
+                               HasSubstr("`soon` is not a duration")));
+}
+
+TEST(CommandLine, HelpIsGroupedAndShowsDefaultsAndEnvironment) {
+  const EarlyExit exit = ParseExit({"--help"});
+  EXPECT_EQ(exit.exit_code, 0);
+  EXPECT_THAT(exit.text,
+              AllOf(HasSubstr("Listeners:"), HasSubstr("Fan-out:"),
+                    HasSubstr("127.0.0.1:7700"), HasSubstr("REQUEST_TIMEOUT")));
+}
+
+TEST(CommandLine, VersionIsPrinted) {
+  const EarlyExit exit = ParseExit({"--version"});
+  EXPECT_EQ(exit.exit_code, 0);
+  EXPECT_THAT(exit.text, HasSubstr("clusterd 0."));
+}
+
+}  // namespace
+}  // namespace coord

@@ -1,0 +1,39 @@
+#include "server/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace coord {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Metrics, EverySeriesExistsAtZeroFromTheStart) {
+  const std::string text = Metrics().Text({});
+  for (const char* line :
+       {"clusterd_fanout_calls_total{verdict=\"partial\"} 0",
+        "clusterd_fanout_node_failures_total{reason=\"not_member\"} 0",
+        "clusterd_fanout_node_failures_total{reason=\"cancelled\"} 0",
+        "clusterd_evictions_total 0", "clusterd_registrations 0",
+        "clusterd_fanout_call_seconds_count 0"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(Metrics, OutcomesAreCountedByKindAndReason) {
+  Metrics metrics;
+  NodeOutcome failure;
+  failure.kind = NodeOutcome::Kind::kFailure;
+  failure.failure = FailureReason::kTimeout;
+  metrics.OnNodeOutcome(failure);
+  metrics.OnNodeOutcome({.kind = NodeOutcome::Kind::kResult});
+  metrics.OnCallEnded({.verdict = Verdict::kPartial});
+  const std::string text = metrics.Text({.servers = 7});
+  EXPECT_THAT(text, HasSubstr("node_failures_total{reason=\"timeout\"} 1"));
+  EXPECT_THAT(text, HasSubstr("clusterd_fanout_node_results_total 1"));
+  EXPECT_THAT(text, HasSubstr("calls_total{verdict=\"partial\"} 1"));
+  EXPECT_THAT(text, HasSubstr("clusterd_servers 7"));
+}
+
+}  // namespace
+}  // namespace coord
