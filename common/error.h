@@ -81,6 +81,8 @@ struct ErrorDetail {
   std::optional<absl::Duration> retry_after;
 };
 ErrorDetail DetailOf(const absl::Status& status);
+// The inverse: `status` with `detail` instead of what it carried. OK stays OK.
+absl::Status WithDetail(absl::Status status, const ErrorDetail& detail);
 
 // Shorthand for tests of a status: does it carry this reason?
 bool HasReason(const absl::Status& status, Reason reason);

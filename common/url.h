@@ -37,18 +37,23 @@ struct BaseUrl {
 };
 
 // Parses an absolute http or https URL of at most 2048 bytes without user,
-// query or fragment. Errors: INVALID_ARGUMENT, the message says which rule was
-// broken but does not repeat the URL.
+// query or fragment, whose path is one that CheckCallPath allows. The host is
+// put in lower case. Errors: INVALID_ARGUMENT, the message is the rule that was
+// broken, for example `must have a port from 1 to 65535`.
 absl::StatusOr<BaseUrl> ParseBaseUrl(std::string_view url);
 
-// Whether `path` may be appended to a base: starts with one `/`, no second one
-// beside it, no `?` or `#`, no control characters, space or backslash, only
-// complete %XX escapes, and no `..` that leaves the base after decoding
-// (however often it is encoded in one pass); at most 8192 bytes. Errors:
-// INVALID_ARGUMENT with the rule that was broken.
+// Whether `path` may be appended to a base: at most 8192 bytes of ASCII that
+// start with exactly one `/` (so it can't name another host); no `?`, `#`,
+// space, backslash or control character, only complete %XX escapes, none of a
+// control character however often it is encoded; and no `..` that leaves the
+// base for any server, be it one that decodes again and again, that decodes
+// dots but not slashes, that takes `\` for `/`, or that drops `;…` from a
+// segment. Errors: INVALID_ARGUMENT, the message is the rule that was broken.
 absl::Status CheckCallPath(std::string_view path);
 
-// The same for what follows the `?`; empty is fine.
+// Whether `query` may follow the `?`: at most 8192 bytes of ASCII, no `#`,
+// space, backslash or control character, only complete escapes (of anything).
+// Empty is fine. Errors: as CheckCallPath.
 absl::Status CheckQuery(std::string_view query);
 
 // Decodes %XX. An incomplete escape stays as it is.

@@ -1,1 +1,91 @@
 #include "common/utf8.h"
+
+#include <cstddef>
+
+#include "absl/strings/str_format.h"
+
+namespace coord {
+namespace {
+
+bool IsContinuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
+
+// The length of the valid sequence that `text` starts with; 0 when there is
+// none. By table 3-7 of the Unicode standard: the second byte rules out
+// overlong forms, surrogates and what is over U+10FFFF.
+std::size_t SequenceLength(std::string_view text) {
+  const auto byte = [text](std::size_t i) -> unsigned char {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+
+  unsigned char low = 0x80;
+  unsigned char high = 0xBF;
+  if (first == 0xE0) low = 0xA0;
+  if (first == 0xED) high = 0x9F;
+  if (first == 0xF0) low = 0x90;
+  if (first == 0xF4) high = 0x8F;
+  if (byte(1) < low || byte(1) > high) return 0;
+
+  const std::size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  for (std::size_t i = 2; i < length; ++i) {
+    if (!IsContinuation(byte(i))) return 0;
+  }
+  return length;
+}
+
+void AppendEscaped(std::string& out, char byte) {
+  absl::StrAppendFormat(&out, "%%%02X", static_cast<unsigned char>(byte));
+}
+
+}  // namespace
+
+bool IsValidUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = SequenceLength(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string EscapeInvalidUtf8(std::string_view text) {
+  std::string escaped;
+  escaped.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = SequenceLength(text);
+    if (length == 0) {
+      AppendEscaped(escaped, text.front());
+      text.remove_prefix(1);
+    } else {
+      escaped.append(text.substr(0, length));
+      text.remove_prefix(length);
+    }
+  }
+  return escaped;
+}
+
+std::string_view Utf8Prefix(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  while (max_bytes > 0 &&
+         IsContinuation(static_cast<unsigned char>(text[max_bytes]))) {
+    --max_bytes;
+  }
+  return text.substr(0, max_bytes);
+}
+
+std::string EscapeHeaderValue(std::string_view value) {
+  std::string escaped;
+  escaped.reserve(value.size());
+  for (const char c : value) {
+    if (c >= 0x20 && c < 0x7F) {
+      escaped += c;
+    } else {
+      AppendEscaped(escaped, c);
+    }
+  }
+  return escaped;
+}
+
+}  // namespace coord

@@ -3,6 +3,7 @@
 #ifndef COMMON_UTF8_H_
 #define COMMON_UTF8_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,10 @@ bool IsValidUtf8(std::string_view text);
 
 // Every byte that is not part of valid UTF-8 as `%XX`.
 std::string EscapeInvalidUtf8(std::string_view text);
+
+// The longest start of valid UTF-8 `text` that has at most `max_bytes` and cuts
+// no character in two.
+std::string_view Utf8Prefix(std::string_view text, std::size_t max_bytes);
 
 // A header value as answers carry it: bytes that are not printable ASCII as
 // `%XX`.

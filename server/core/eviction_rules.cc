@@ -1,1 +1,48 @@
 #include "server/core/eviction_rules.h"
+
+#include "common/url.h"
+
+namespace coord {
+namespace {
+
+// One text for each address, however it was written.
+std::string AddressOf(const Server& server) {
+  const absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
+  return url.ok() ? url->ToString() : server.cluster_base_url;
+}
+
+}  // namespace
+
+bool EvictionHistory::MayEvict(const Server& server, absl::Time now) const {
+  const auto it = evicted_at_.find({server.server_id, AddressOf(server)});
+  return it == evicted_at_.end() || now - it->second >= quiet_;
+}
+
+void EvictionHistory::Evicted(const Server& server, absl::Time now) {
+  evicted_at_[{server.server_id, AddressOf(server)}] = now;
+}
+
+void EvictionHistory::Expire(absl::Time now) {
+  absl::erase_if(evicted_at_, [&](const auto& entry) {
+    return now - entry.second >= quiet_;
+  });
+}
+
+std::vector<ServerPtr> OlderAtSameAddress(const ClusterSnapshot& snapshot) {
+  absl::flat_hash_map<std::string, absl::Time> newest;
+  for (const ServerPtr& server : snapshot.servers) {
+    absl::Time& time =
+        newest.try_emplace(AddressOf(*server), absl::InfinitePast())
+            .first->second;
+    time = std::max(time, server->update_time);
+  }
+  std::vector<ServerPtr> older;
+  for (const ServerPtr& server : snapshot.servers) {
+    if (server->update_time < newest[AddressOf(*server)]) {
+      older.push_back(server);
+    }
+  }
+  return older;
+}
+
+}  // namespace coord

@@ -1,1 +1,17 @@
 #include "server/core/server.h"
+
+#include <algorithm>
+
+namespace coord {
+
+ServerPtr ClusterSnapshot::Find(std::string_view server_id) const {
+  const auto it =
+      std::lower_bound(servers.begin(), servers.end(), server_id,
+                       [](const ServerPtr& server, std::string_view id) {
+                         return server->server_id < id;
+                       });
+  if (it == servers.end() || (*it)->server_id != server_id) return nullptr;
+  return *it;
+}
+
+}  // namespace coord
