@@ -13,12 +13,12 @@ struct NodeBody {
   enum class Kind {
     kNotJson,  // not announced as JSON: a result with its body, no data
     kJson,
-    kBad,      // announced as JSON and does not parse, or is not UTF-8
+    kBad,  // announced as JSON and does not parse, or is not UTF-8
   };
   Kind kind = Kind::kNotJson;
-  // Of kJson; both point into the body.
-  std::string_view data;  // raw `data`; of an array, what is between the
-                          // brackets. Empty: nothing to add
+  // Of kJson. Of a member that is there twice the last one counts.
+  std::string_view data;  // raw `data`, points into the body; of an array, what
+                          // is between the brackets. Empty: nothing to add
   bool has_data = false;  // there is a `data` member (null is one)
   std::string server_id;  // `server.serverId`, unescaped
   bool has_server = false;  // there is a `server.serverId` that is a string
@@ -31,7 +31,12 @@ class NodeBodyReader {
  public:
   NodeBodyReader();
   ~NodeBodyReader();
-  // `content_type` decides whether it claims to be JSON.
+  NodeBodyReader(NodeBodyReader&&) noexcept;
+
+  // `content_type` decides whether it claims to be JSON: `…/json` or `…+json`.
+  // All of the body is checked against RFC 8259, numbers of any size included.
+  // Bad are also strings that UTF-8 can't hold (a lone surrogate, escaped) and
+  // nesting deeper than 512.
   NodeBody Read(std::string_view content_type, const std::string& body);
 
  private:
