@@ -20,7 +20,7 @@ constexpr std::size_t kMaxKeptBuffer = 1 << 20;
 std::string_view TrimJsonSpace(std::string_view text) {
   constexpr std::string_view kSpace = " \t\n\r";
   const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
+  if (first == std::string_view::npos) return text.substr(0, 0);
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
