@@ -93,7 +93,7 @@ class LeaseTable {
     for (const auto& [key, lease] : leases_) {
       entries.push_back({lease.queued_for, lease.ticket, key});
     }
-    heap_ = {std::greater<>(), std::move(entries)};
+    heap_ = decltype(heap_)(std::greater<>(), std::move(entries));
   }
 
   absl::flat_hash_map<Key, Lease> leases_;
