@@ -45,7 +45,8 @@ class Database {
   // the path and what to do: FAILED_PRECONDITION (locked by another process;
   // not a database of ours; schema of a newer clusterd; damaged), PERMISSION_
   // DENIED, UNAVAILABLE (disk full, I/O error).
-  static absl::StatusOr<std::unique_ptr<Database>> Open(DatabaseOptions options);
+  static absl::StatusOr<std::unique_ptr<Database>> Open(
+      DatabaseOptions options);
   // Finishes what is queued.
   ~Database();
 
