@@ -17,7 +17,7 @@ namespace coord {
 
 struct StoredRegistration {
   Server server;
-  std::string cluster_id;             // empty before the authority answered
+  std::string cluster_id;  // empty before the authority answered
   std::string session_id;
   std::optional<absl::Duration> ttl;  // nullopt: clusterd probes
   absl::Time register_time = absl::InfinitePast();
