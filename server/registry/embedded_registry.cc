@@ -1,1 +1,380 @@
 #include "server/registry/embedded_registry.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/random/random.h"
+#include "common/correlation_id.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "server/core/lease_table.h"
+#include "server/registry/server_tables.h"
+
+namespace coord {
+namespace {
+
+// Node's timers overflow above this.
+constexpr absl::Duration kMaxLease = absl::Milliseconds(2'147'483'647);
+// Expired leases are taken out together, at most this late.
+constexpr absl::Duration kSweepGap = absl::Milliseconds(100);
+// When the store refused a sweep.
+constexpr absl::Duration kSweepRetry = absl::Seconds(10);
+
+absl::Status CheckServer(const Server& server) {
+  if (!IsValidServerType(server.type)) {
+    return InvalidField("server.type", kServerTypeRule);
+  }
+  if (!IsValidServerId(server.server_id)) {
+    return InvalidField("server.server_id", kServerIdRule);
+  }
+  return absl::OkStatus();
+}
+
+// `server` as a record with the dates and the version of `dates`.
+Server WithDatesOf(const Server& dates, Server server) {
+  if (server.state != ServerState::kDraining) {
+    server.state = ServerState::kActive;
+  }
+  server.create_time = dates.create_time;
+  server.update_time = dates.update_time;
+  server.version = dates.version;
+  return server;
+}
+
+ClusterIdentity IdentityOf(const ServerKey& key, const Server& server) {
+  return {key.cluster_id, server.type, server.public_base_url};
+}
+
+}  // namespace
+
+// All state belongs to the writer thread of the database. An operation has two
+// halves there: Decide, inside its transaction, and Apply, once that is
+// durable. Operations that share a transaction all decide before the first of
+// them applies; so what a decision changed must be read from the tables until
+// then.
+class EmbeddedRegistry::Impl
+    : public std::enable_shared_from_this<EmbeddedRegistry::Impl> {
+ public:
+  Impl(Database& database, EventLoop& loop,
+       const EmbeddedRegistryOptions& options, ChangeListener listener)
+      : database_(database),
+        loop_(loop),
+        lease_(std::min(options.lease, kMaxLease)),
+        life_(2 * lease_ + options.expiry_grace),
+        listener_(std::move(listener)) {}
+
+  absl::Status Start();
+  // Waits for what is in flight.
+  void Stop();
+
+  void Register(RegisterRequest request, Done<RegisterAnswer> done);
+  void Remove(const ServerKey& key, std::optional<Evidence> evidence,
+              Done<Removal> done);
+
+ private:
+  struct Entry {
+    ServerPtr record;  // nullptr: being changed, read the tables
+    absl::Time renewed_at = absl::InfinitePast();
+  };
+
+  struct Operation {
+    bool decided = false;
+    absl::Time now;
+  };
+  struct Registration : Operation {
+    Server server;
+    absl::Time wall_time;
+    Done<RegisterAnswer> done;
+    ServerKey key;
+    ServerPtr record;
+    std::optional<ChangeType> change;
+  };
+  struct Removing : Operation {
+    ServerKey key;
+    std::optional<Evidence> evidence;
+    Done<Removal> done;
+    ServerPtr removed;
+    ServerPtr newer;
+  };
+  struct Sweep : Operation {
+    Done<absl::Duration> done;  // when to sweep again
+    std::vector<std::pair<ServerKey, ServerPtr>> expired;
+  };
+
+  template <typename Op>
+  void Submit(std::shared_ptr<Op> op);
+
+  absl::Status Decide(Registration& op);
+  absl::Status Decide(Removing& op);
+  absl::Status Decide(Sweep& op);
+  RegisterAnswer Apply(Registration& op);
+  Removal Apply(Removing& op);
+  absl::Duration Apply(Sweep& op);
+
+  absl::StatusOr<ServerPtr> Current(const ServerKey& key);
+  absl::StatusOr<std::string> ClusterOf(const Server& server);
+  void Touch(const ServerKey& key, absl::Time now);
+  absl::Status Erase(const ServerKey& key);
+  void Forget(const ServerKey& key, ServerPtr server, ChangeType how);
+  void Publish(const ServerKey& key, ChangeType type, ServerPtr server);
+  void SweepAfter(absl::Duration delay);
+
+  Database& database_;
+  EventLoop& loop_;
+  const absl::Duration lease_;
+  const absl::Duration life_;  // of a server that does not renew
+  const ChangeListener listener_;
+
+  absl::BitGen random_;
+  std::unique_ptr<ServerTables> tables_;
+  absl::flat_hash_map<std::pair<std::string, std::string>, std::string>
+      cluster_ids_;  // by type and public_base_url
+  absl::flat_hash_map<ServerKey, Entry> entries_;
+  LeaseTable<ServerKey> leases_;
+};
+
+absl::Status EmbeddedRegistry::Impl::Start() {
+  absl::Status loaded = database_.Run([this](sqlite3* db) {
+    tables_ = std::make_unique<ServerTables>(db);
+    const absl::Time expiry = loop_.Now() + life_;
+    return tables_->ForEach([&](const ServerKey& key, ServerPtr server) {
+      entries_[key].record = server;
+      leases_.Grant(key, expiry);
+      Publish(key, ChangeType::kJoined, std::move(server));
+    });
+  });
+  if (loaded.ok()) SweepAfter(life_);
+  return loaded;
+}
+
+void EmbeddedRegistry::Impl::Stop() {
+  database_
+      .Run([this](sqlite3*) {
+        tables_.reset();
+        return absl::OkStatus();
+      })
+      .IgnoreError();
+}
+
+template <typename Op>
+void EmbeddedRegistry::Impl::Submit(std::shared_ptr<Op> op) {
+  op->now = loop_.Now();
+  database_.Submit(
+      [this, op](sqlite3*) {
+        op->decided = true;
+        return Decide(*op);
+      },
+      [this, op](absl::Status status) {
+        if (status.ok()) {
+          auto answer = Apply(*op);
+          std::move(op->done)(std::move(answer));
+        } else if (op->decided) {
+          std::move(op->done)(std::move(status));
+        } else {
+          // A full queue says so inside Submit.
+          loop_.Post([op, status = std::move(status)]() mutable {
+            std::move(op->done)(std::move(status));
+          });
+        }
+      });
+}
+
+void EmbeddedRegistry::Impl::Register(RegisterRequest request,
+                                      Done<RegisterAnswer> done) {
+  auto op = std::make_shared<Registration>();
+  op->server = std::move(request.server);
+  op->wall_time = loop_.WallTime();
+  op->done = std::move(done);
+  Submit(std::move(op));
+}
+
+absl::Status EmbeddedRegistry::Impl::Decide(Registration& op) {
+  absl::Status valid = CheckServer(op.server);
+  if (!valid.ok()) return valid;
+  absl::StatusOr<std::string> cluster = ClusterOf(op.server);
+  if (!cluster.ok()) return cluster.status();
+  op.key = {*std::move(cluster), op.server.server_id};
+  Touch(op.key, op.now);
+
+  absl::StatusOr<ServerPtr> current = Current(op.key);
+  if (!current.ok()) return current.status();
+  Server record = WithDatesOf(*current ? **current : Server(), op.server);
+  if (*current && record == **current) {
+    op.record = *std::move(current);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<absl::Time> version =
+      tables_->NextVersion(op.key.cluster_id, op.wall_time);
+  if (!version.ok()) return version.status();
+  if (!*current) record.create_time = *version;
+  record.update_time = *version;
+  record.version.text = FormatDate(*version);
+  op.change = *current ? ChangeType::kUpdated : ChangeType::kJoined;
+  op.record = std::make_shared<Server>(std::move(record));
+  entries_[op.key].record = nullptr;
+  return tables_->Put(op.key, *op.record);
+}
+
+RegisterAnswer EmbeddedRegistry::Impl::Apply(Registration& op) {
+  cluster_ids_.try_emplace({op.server.type, op.server.public_base_url},
+                           op.key.cluster_id);
+  // Again: an earlier removal may have applied in between.
+  Touch(op.key, op.now);
+  entries_[op.key].record = op.record;
+  if (op.change) Publish(op.key, *op.change, op.record);
+  return {IdentityOf(op.key, *op.record), *op.record, lease_, std::nullopt};
+}
+
+void EmbeddedRegistry::Impl::Remove(const ServerKey& key,
+                                    std::optional<Evidence> evidence,
+                                    Done<Removal> done) {
+  auto op = std::make_shared<Removing>();
+  op->key = key;
+  op->evidence = std::move(evidence);
+  op->done = std::move(done);
+  Submit(std::move(op));
+}
+
+absl::Status EmbeddedRegistry::Impl::Decide(Removing& op) {
+  absl::StatusOr<ServerPtr> current = Current(op.key);
+  if (!current.ok()) return current.status();
+  if (*current == nullptr) return absl::OkStatus();
+  if (op.evidence &&
+      ((*current)->update_time > ParseDate(op.evidence->seen.text) ||
+       entries_[op.key].renewed_at > op.evidence->since)) {
+    op.newer = *std::move(current);
+    return absl::OkStatus();
+  }
+  op.removed = *std::move(current);
+  return Erase(op.key);
+}
+
+Removal EmbeddedRegistry::Impl::Apply(Removing& op) {
+  if (op.newer) return NewerRecord{*op.newer};
+  if (op.removed) {
+    Forget(op.key, std::move(op.removed),
+           op.evidence ? ChangeType::kEvicted : ChangeType::kLeft);
+  }
+  return Removed{};
+}
+
+absl::Status EmbeddedRegistry::Impl::Decide(Sweep& op) {
+  for (ServerKey& key : leases_.TakeExpired(op.now)) {
+    absl::StatusOr<ServerPtr> current = Current(key);
+    if (!current.ok()) return current.status();
+    if (*current == nullptr) {
+      entries_.erase(key);
+      continue;
+    }
+    // Should the commit fail, it expires once more.
+    leases_.Grant(key, op.now + kSweepRetry);
+    absl::Status erased = Erase(key);
+    if (!erased.ok()) return erased;
+    op.expired.emplace_back(std::move(key), *std::move(current));
+  }
+  return absl::OkStatus();
+}
+
+absl::Duration EmbeddedRegistry::Impl::Apply(Sweep& op) {
+  for (auto& [key, server] : op.expired) {
+    Forget(key, std::move(server), ChangeType::kEvicted);
+  }
+  return std::clamp(leases_.NextCheck() - op.now, kSweepGap, life_);
+}
+
+absl::StatusOr<ServerPtr> EmbeddedRegistry::Impl::Current(
+    const ServerKey& key) {
+  auto it = entries_.find(key);
+  if (it != entries_.end() && it->second.record) return it->second.record;
+  return tables_->Find(key);
+}
+
+absl::StatusOr<std::string> EmbeddedRegistry::Impl::ClusterOf(
+    const Server& server) {
+  auto it = cluster_ids_.find({server.type, server.public_base_url});
+  if (it != cluster_ids_.end()) return it->second;
+  return tables_->FindOrCreateCluster(server.type, server.public_base_url,
+                                      random_);
+}
+
+void EmbeddedRegistry::Impl::Touch(const ServerKey& key, absl::Time now) {
+  entries_[key].renewed_at = now;
+  leases_.Grant(key, now + life_);
+}
+
+absl::Status EmbeddedRegistry::Impl::Erase(const ServerKey& key) {
+  entries_[key].record = nullptr;
+  return tables_->Delete(key);
+}
+
+void EmbeddedRegistry::Impl::Forget(const ServerKey& key, ServerPtr server,
+                                    ChangeType how) {
+  entries_.erase(key);
+  leases_.Release(key);
+  Publish(key, how, std::move(server));
+}
+
+void EmbeddedRegistry::Impl::Publish(const ServerKey& key, ChangeType type,
+                                     ServerPtr server) {
+  listener_(IdentityOf(key, *server), Change{type, server});
+}
+
+void EmbeddedRegistry::Impl::SweepAfter(absl::Duration delay) {
+  loop_.Post([this, weak = weak_from_this(), delay] {
+    if (weak.expired()) return;
+    loop_.RunAfter(delay, [this, weak] {
+      if (weak.expired()) return;
+      auto sweep = std::make_shared<Sweep>();
+      sweep->done = [this](absl::StatusOr<absl::Duration> next) {
+        SweepAfter(next.value_or(kSweepRetry));
+      };
+      Submit(std::move(sweep));
+    });
+  });
+}
+
+absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> EmbeddedRegistry::Create(
+    Database& database, EventLoop& loop, EmbeddedRegistryOptions options,
+    ChangeListener listener) {
+  auto impl =
+      std::make_shared<Impl>(database, loop, options, std::move(listener));
+  absl::Status started = impl->Start();
+  if (!started.ok()) return started;
+  return std::unique_ptr<EmbeddedRegistry>(
+      new EmbeddedRegistry(std::move(impl)));
+}
+
+EmbeddedRegistry::EmbeddedRegistry(std::shared_ptr<Impl> impl)
+    : impl_(std::move(impl)) {}
+
+EmbeddedRegistry::~EmbeddedRegistry() { impl_->Stop(); }
+
+void EmbeddedRegistry::Register(RegisterRequest request,
+                                Done<RegisterAnswer> done) {
+  impl_->Register(std::move(request), std::move(done));
+}
+
+void EmbeddedRegistry::Unregister(const ServerKey& key,
+                                  const std::string& /*type*/,
+                                  Done<Removed> done) {
+  impl_->Remove(
+      key, std::nullopt,
+      [done = std::move(done)](absl::StatusOr<Removal> removal) mutable {
+        if (removal.ok()) {
+          std::move(done)(Removed{});
+        } else {
+          std::move(done)(removal.status());
+        }
+      });
+}
+
+void EmbeddedRegistry::Remove(const ServerKey& key, const std::string& /*type*/,
+                              const Evidence& evidence, Done<Removal> done) {
+  impl_->Remove(key, evidence, std::move(done));
+}
+
+}  // namespace coord

@@ -5,7 +5,6 @@
 
 #include <memory>
 
-#include "absl/random/random.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/event_loop.h"
@@ -30,6 +29,7 @@ class EmbeddedRegistry final : public Registry {
   static absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> Create(
       Database& database, EventLoop& loop, EmbeddedRegistryOptions options,
       ChangeListener listener);
+  // On the loop, or after it stopped. Finishes what is in flight.
   ~EmbeddedRegistry() override;
 
   void Register(RegisterRequest request, Done<RegisterAnswer> done) override;

@@ -16,8 +16,8 @@
 namespace coord {
 
 struct RegisterRequest {
-  Server server;          // dates and version are ignored
-  bool managed = true;    // cluster management is on
+  Server server;        // dates and version are ignored
+  bool managed = true;  // cluster management is on
   std::string correlation_id;
 };
 
@@ -32,8 +32,8 @@ struct RegisterAnswer {
 };
 
 // How a conditional removal ended.
-struct Removed {};        // it is gone; it may have been before
-struct NewerRecord {      // it stays: this record is newer than the evidence
+struct Removed {};    // it is gone; it may have been before
+struct NewerRecord {  // it stays: this record is newer than the evidence
   Server record;
 };
 using Removal = std::variant<Removed, NewerRecord>;
