@@ -1,0 +1,514 @@
+#include "tests/contract/registry_contract.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "common/text_view.h"
+#include "tests/support/await.h"
+
+namespace coord {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+ServerKey KeyOf(const RegisterAnswer& answer) {
+  return {answer.cluster.id, answer.record.server_id};
+}
+
+// The record without what the authority adds.
+Server AsRegistered(Server record) {
+  record.create_time = record.update_time = absl::InfinitePast();
+  record.version = {};
+  return record;
+}
+
+std::vector<std::string> IdsOf(const std::map<std::string, Server>& servers) {
+  std::vector<std::string> ids;
+  for (const auto& [id, server] : servers) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace
+
+Server TestServer(std::string_view server_id) {
+  Server server;
+  server.type = "mTest";
+  server.server_id = std::string(server_id);
+  server.cluster_base_url =
+      absl::StrCat("http://", AbslView(server_id), ".test:8080/base");
+  server.public_base_url = "https://api.test/mTest";
+  server.location_json = R"({"zone":"a"})";
+  server.node_api = true;
+  return server;
+}
+
+absl::StatusOr<RegisterAnswer> RegistryContract::Register(
+    const Server& server) {
+  return Await<absl::StatusOr<RegisterAnswer>>([&](auto done) {
+    harness_->registry().Register({server, true, "test@0/now"},
+                                  std::move(done));
+  });
+}
+
+absl::StatusOr<Removed> RegistryContract::Unregister(const ServerKey& key) {
+  return Await<absl::StatusOr<Removed>>([&](auto done) {
+    harness_->registry().Unregister(key, "mTest", std::move(done));
+  });
+}
+
+absl::StatusOr<Removal> RegistryContract::Remove(const ServerKey& key,
+                                                 const Evidence& evidence) {
+  return Await<absl::StatusOr<Removal>>([&](auto done) {
+    harness_->registry().Remove(key, "mTest", evidence, std::move(done));
+  });
+}
+
+RegisterAnswer RegistryContract::MustRegister(const Server& server) {
+  absl::StatusOr<RegisterAnswer> answer = Register(server);
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  return answer.ok() ? *std::move(answer) : RegisterAnswer();
+}
+
+std::map<std::string, Server> RegistryContract::Members(const Server& like) {
+  std::map<std::string, Server> members;
+  if (pushes()) {
+    TakeChanges();
+    for (const auto& [key, server] : pushed_) {
+      if (server.type == like.type &&
+          server.public_base_url == like.public_base_url) {
+        members.emplace(server.server_id, server);
+      }
+    }
+    return members;
+  }
+  Server asking = like;
+  asking.server_id = "asking";
+  const RegisterAnswer answer = MustRegister(asking);
+  EXPECT_TRUE(Unregister(KeyOf(answer)).ok());
+  if (!answer.servers) {
+    ADD_FAILURE() << "neither a push nor a list";
+    return members;
+  }
+  for (const Server& server : *answer.servers) {
+    if (server.server_id != "asking") members.emplace(server.server_id, server);
+  }
+  return members;
+}
+
+std::vector<RegistryHarness::Published> RegistryContract::TakeChanges() {
+  std::vector<RegistryHarness::Published> changes = harness_->TakeChanges();
+  for (const auto& [cluster, change] : changes) {
+    const ServerKey key{cluster.id, change.server->server_id};
+    if (change.type == ChangeType::kLeft ||
+        change.type == ChangeType::kEvicted) {
+      EXPECT_EQ(pushed_.erase(key), 1U) << "left without being a member";
+    } else {
+      const bool known = !pushed_.insert_or_assign(key, *change.server).second;
+      EXPECT_EQ(known, change.type == ChangeType::kUpdated);
+    }
+  }
+  return changes;
+}
+
+void RegistryContract::Restart() {
+  TakeChanges();
+  pushed_.clear();
+  harness_->Restart();
+}
+
+TEST_P(RegistryContract, RegisterAnswersTheRecordAsGiven) {
+  const Server server = TestServer("node-1");
+
+  const RegisterAnswer answer = MustRegister(server);
+
+  EXPECT_THAT(answer.cluster.id, testing::Not(IsEmpty()));
+  EXPECT_EQ(answer.cluster.type, server.type);
+  EXPECT_EQ(answer.cluster.public_base_url, server.public_base_url);
+  EXPECT_EQ(AsRegistered(answer.record), server);
+  EXPECT_THAT(answer.record.version.text, testing::Not(IsEmpty()));
+  EXPECT_GT(answer.record.create_time, absl::InfinitePast());
+  EXPECT_GT(answer.record.update_time, absl::InfinitePast());
+  EXPECT_GT(answer.lease, absl::ZeroDuration());
+  EXPECT_THAT(Members(server), ElementsAre(Pair("node-1", answer.record)));
+}
+
+TEST_P(RegistryContract, AnswerCarriesTheListUnlessChangesArePushed) {
+  const Server server = TestServer("node-1");
+  MustRegister(TestServer("node-2"));
+  TakeChanges();
+
+  const RegisterAnswer answer = MustRegister(server);
+
+  const auto changes = TakeChanges();
+  if (pushes()) {
+    EXPECT_FALSE(answer.servers.has_value());
+    ASSERT_THAT(changes, SizeIs(1));
+    EXPECT_EQ(changes[0].first, answer.cluster);
+    EXPECT_EQ(changes[0].second.type, ChangeType::kJoined);
+    EXPECT_EQ(*changes[0].second.server, answer.record);
+  } else {
+    EXPECT_THAT(changes, IsEmpty());
+    ASSERT_TRUE(answer.servers.has_value());
+    EXPECT_THAT(
+        *answer.servers,
+        UnorderedElementsAre(testing::Field(&Server::server_id, "node-2"),
+                             answer.record));
+  }
+}
+
+TEST_P(RegistryContract, ServersOfOneTypeShareACluster) {
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  const RegisterAnswer second = MustRegister(TestServer("node-2"));
+
+  EXPECT_EQ(first.cluster, second.cluster);
+  EXPECT_THAT(IdsOf(Members(TestServer("node-1"))),
+              ElementsAre("node-1", "node-2"));
+}
+
+TEST_P(RegistryContract, AnotherTypeIsAnotherCluster) {
+  Server other = TestServer("node-1");
+  other.type = "mOther";
+
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  const RegisterAnswer second = MustRegister(other);
+
+  EXPECT_NE(first.cluster.id, second.cluster.id);
+  EXPECT_THAT(Members(other), ElementsAre(Pair("node-1", second.record)));
+  EXPECT_THAT(Members(first.record), ElementsAre(Pair("node-1", first.record)));
+}
+
+TEST_P(RegistryContract, AnotherPublicBaseUrlIsAnotherCluster) {
+  if (!capabilities().clusters_by_public_base_url) GTEST_SKIP();
+  Server other = TestServer("node-1");
+  other.public_base_url = "https://elsewhere.test/mTest";
+
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  const RegisterAnswer second = MustRegister(other);
+
+  EXPECT_NE(first.cluster.id, second.cluster.id);
+}
+
+TEST_P(RegistryContract, RenewalThatChangesNothingKeepsTheVersion) {
+  if (!capabilities().keeps_version_of_unchanged) GTEST_SKIP();
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  TakeChanges();
+  harness_->AdvanceTime(absl::Seconds(1));
+
+  const RegisterAnswer renewed = MustRegister(TestServer("node-1"));
+
+  EXPECT_EQ(renewed.record, first.record);
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+}
+
+TEST_P(RegistryContract, RenewalWithAnotherAddressIsANewVersion) {
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  TakeChanges();
+  Server moved = TestServer("node-1");
+  moved.cluster_base_url = "http://moved.test:8080";
+  harness_->AdvanceTime(absl::Seconds(1));
+
+  const RegisterAnswer renewed = MustRegister(moved);
+
+  EXPECT_EQ(renewed.cluster, first.cluster);
+  EXPECT_EQ(AsRegistered(renewed.record), moved);
+  EXPECT_NE(renewed.record.version, first.record.version);
+  EXPECT_GT(renewed.record.update_time, first.record.update_time);
+  EXPECT_EQ(renewed.record.create_time, first.record.create_time);
+  if (pushes()) {
+    const auto changes = TakeChanges();
+    ASSERT_THAT(changes, SizeIs(1));
+    EXPECT_EQ(changes[0].second.type, ChangeType::kUpdated);
+    EXPECT_EQ(*changes[0].second.server, renewed.record);
+  }
+  EXPECT_THAT(Members(moved), ElementsAre(Pair("node-1", renewed.record)));
+}
+
+TEST_P(RegistryContract, EachChangeIsANewVersion) {
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  Server changed = TestServer("node-1");
+  RecordVersion last = first.record.version;
+  for (int i = 0; i < 10; ++i) {
+    changed.location_json = absl::StrCat(i);
+    const RegisterAnswer answer = MustRegister(changed);
+    EXPECT_NE(answer.record.version, last);
+    last = answer.record.version;
+  }
+}
+
+TEST_P(RegistryContract, LocationIsAnyJsonValue) {
+  for (const char* location :
+       {"null", "7", R"("Straße 1")", "[1,2]", R"({"lat":1.5,"lon":[]})"}) {
+    Server server = TestServer("node-1");
+    server.location_json = location;
+    EXPECT_EQ(MustRegister(server).record.location_json, location);
+    EXPECT_EQ(Members(server)["node-1"].location_json, location);
+  }
+}
+
+TEST_P(RegistryContract, DrainingIsPartOfTheRecord) {
+  if (!capabilities().stores_draining) GTEST_SKIP();
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  Server draining = TestServer("node-1");
+  draining.state = ServerState::kDraining;
+
+  const RegisterAnswer drained = MustRegister(draining);
+
+  EXPECT_NE(drained.record.version, first.record.version);
+  EXPECT_EQ(Members(draining)["node-1"].state, ServerState::kDraining);
+  MustRegister(TestServer("node-1"));
+  EXPECT_EQ(Members(draining)["node-1"].state, ServerState::kActive);
+}
+
+TEST_P(RegistryContract, SuspicionIsNeverStored) {
+  Server server = TestServer("node-1");
+  server.state = ServerState::kSuspected;
+
+  EXPECT_EQ(MustRegister(server).record.state, ServerState::kActive);
+  EXPECT_EQ(Members(server)["node-1"].state, ServerState::kActive);
+}
+
+TEST_P(RegistryContract, UnregisterRemovesWhateverTheVersion) {
+  const RegisterAnswer answer = MustRegister(TestServer("node-1"));
+  MustRegister(TestServer("node-2"));
+  TakeChanges();
+
+  const absl::StatusOr<Removed> removed = Unregister(KeyOf(answer));
+
+  EXPECT_TRUE(removed.ok()) << removed.status();
+  if (pushes()) {
+    const auto changes = TakeChanges();
+    ASSERT_THAT(changes, SizeIs(1));
+    EXPECT_EQ(changes[0].first, answer.cluster);
+    EXPECT_EQ(changes[0].second.type, ChangeType::kLeft);
+    EXPECT_EQ(*changes[0].second.server, answer.record);
+  }
+  EXPECT_THAT(IdsOf(Members(answer.record)), ElementsAre("node-2"));
+}
+
+TEST_P(RegistryContract, UnregisterOfWhatIsGoneIsNoError) {
+  const RegisterAnswer answer = MustRegister(TestServer("node-1"));
+  MustRegister(TestServer("node-2"));
+  ASSERT_TRUE(Unregister(KeyOf(answer)).ok());
+  TakeChanges();
+
+  EXPECT_TRUE(Unregister(KeyOf(answer)).ok());
+  EXPECT_TRUE(Unregister({answer.cluster.id, "never-was"}).ok());
+  EXPECT_TRUE(Unregister({"no-such-cluster", "node-2"}).ok());
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+  EXPECT_THAT(IdsOf(Members(answer.record)), ElementsAre("node-2"));
+}
+
+TEST_P(RegistryContract, RegisterAfterUnregisterJoinsWithALaterVersion) {
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  ASSERT_TRUE(Unregister(KeyOf(first)).ok());
+  TakeChanges();
+
+  const RegisterAnswer again = MustRegister(TestServer("node-1"));
+
+  EXPECT_EQ(again.cluster.id, first.cluster.id);
+  EXPECT_GT(again.record.update_time, first.record.update_time);
+  EXPECT_NE(again.record.version, first.record.version);
+  if (pushes()) {
+    const auto changes = TakeChanges();
+    ASSERT_THAT(changes, SizeIs(1));
+    EXPECT_EQ(changes[0].second.type, ChangeType::kJoined);
+  }
+}
+
+TEST_P(RegistryContract, RemoveTakesOutTheRecordThatWasSeen) {
+  const RegisterAnswer answer = MustRegister(TestServer("node-1"));
+  MustRegister(TestServer("node-2"));
+  TakeChanges();
+
+  const auto removal = Remove(KeyOf(answer), {answer.record.version});
+
+  ASSERT_TRUE(removal.ok()) << removal.status();
+  EXPECT_TRUE(std::holds_alternative<Removed>(*removal));
+  if (pushes()) {
+    const auto changes = TakeChanges();
+    ASSERT_THAT(changes, SizeIs(1));
+    EXPECT_EQ(changes[0].second.type, ChangeType::kEvicted);
+    EXPECT_EQ(*changes[0].second.server, answer.record);
+  }
+  EXPECT_THAT(IdsOf(Members(answer.record)), ElementsAre("node-2"));
+}
+
+TEST_P(RegistryContract, RemoveLeavesANewerRecord) {
+  const RegisterAnswer seen = MustRegister(TestServer("node-1"));
+  Server moved = TestServer("node-1");
+  moved.cluster_base_url = "http://moved.test:8080";
+  const RegisterAnswer newer = MustRegister(moved);
+  TakeChanges();
+
+  const auto removal = Remove(KeyOf(seen), {seen.record.version});
+
+  ASSERT_TRUE(removal.ok()) << removal.status();
+  ASSERT_TRUE(std::holds_alternative<NewerRecord>(*removal));
+  EXPECT_EQ(std::get<NewerRecord>(*removal).record, newer.record);
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+  EXPECT_THAT(Members(moved), ElementsAre(Pair("node-1", newer.record)));
+}
+
+TEST_P(RegistryContract, RemoveLeavesAServerThatCameBack) {
+  const RegisterAnswer seen = MustRegister(TestServer("node-1"));
+  ASSERT_TRUE(Unregister(KeyOf(seen)).ok());
+  const RegisterAnswer newer = MustRegister(TestServer("node-1"));
+
+  const auto removal = Remove(KeyOf(seen), {seen.record.version});
+
+  ASSERT_TRUE(removal.ok()) << removal.status();
+  EXPECT_TRUE(std::holds_alternative<NewerRecord>(*removal));
+  EXPECT_THAT(Members(seen.record), ElementsAre(Pair("node-1", newer.record)));
+}
+
+TEST_P(RegistryContract, RemoveOfWhatIsGoneCountsAsRemoved) {
+  const RegisterAnswer answer = MustRegister(TestServer("node-1"));
+  ASSERT_TRUE(Unregister(KeyOf(answer)).ok());
+  TakeChanges();
+
+  const auto removal = Remove(KeyOf(answer), {answer.record.version});
+
+  ASSERT_TRUE(removal.ok()) << removal.status();
+  EXPECT_TRUE(std::holds_alternative<Removed>(*removal));
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+}
+
+TEST_P(RegistryContract, RemoveLeavesAServerThatRenewedAfterTheEvidence) {
+  if (!capabilities().sees_renewals) GTEST_SKIP();
+  const RegisterAnswer answer = MustRegister(TestServer("node-1"));
+  const Evidence evidence{answer.record.version, harness_->Now()};
+  harness_->AdvanceTime(absl::Seconds(1));
+  MustRegister(TestServer("node-1"));
+
+  const auto removal = Remove(KeyOf(answer), evidence);
+
+  ASSERT_TRUE(removal.ok()) << removal.status();
+  ASSERT_TRUE(std::holds_alternative<NewerRecord>(*removal));
+  EXPECT_EQ(std::get<NewerRecord>(*removal).record, answer.record);
+
+  harness_->AdvanceTime(absl::Seconds(1));
+  const auto later =
+      Remove(KeyOf(answer), {answer.record.version, harness_->Now()});
+  ASSERT_TRUE(later.ok()) << later.status();
+  EXPECT_TRUE(std::holds_alternative<Removed>(*later));
+}
+
+TEST_P(RegistryContract, ServerThatDoesNotRenewIsEvicted) {
+  if (!capabilities().expires_leases) GTEST_SKIP();
+  const RegisterAnswer silent = MustRegister(TestServer("silent"));
+  MustRegister(TestServer("renewing"));
+  TakeChanges();
+  EXPECT_GE(harness_->life_without_renewal(), silent.lease);
+
+  harness_->AdvanceTime(harness_->life_without_renewal() - absl::Seconds(1));
+  EXPECT_THAT(TakeChanges(), IsEmpty());
+  MustRegister(TestServer("renewing"));
+  harness_->AdvanceTime(absl::Seconds(2));
+
+  if (pushes()) {
+    const auto changes = TakeChanges();
+    ASSERT_THAT(changes, SizeIs(1));
+    EXPECT_EQ(changes[0].second.type, ChangeType::kEvicted);
+    EXPECT_EQ(*changes[0].second.server, silent.record);
+  }
+  EXPECT_THAT(IdsOf(Members(silent.record)), ElementsAre("renewing"));
+}
+
+TEST_P(RegistryContract, WhatWasAcknowledgedSurvivesARestart) {
+  if (!capabilities().survives_restart) GTEST_SKIP();
+  const RegisterAnswer stays = MustRegister(TestServer("stays"));
+  const RegisterAnswer left = MustRegister(TestServer("left"));
+  ASSERT_TRUE(Unregister(KeyOf(left)).ok());
+
+  Restart();
+
+  EXPECT_THAT(Members(stays.record), ElementsAre(Pair("stays", stays.record)));
+  EXPECT_EQ(MustRegister(TestServer("left")).cluster, stays.cluster);
+}
+
+TEST_P(RegistryContract, EmptyClusterKeepsItsIdOverARestart) {
+  if (!capabilities().survives_restart) GTEST_SKIP();
+  const RegisterAnswer first = MustRegister(TestServer("node-1"));
+  ASSERT_TRUE(Unregister(KeyOf(first)).ok());
+
+  Restart();
+
+  const RegisterAnswer again = MustRegister(TestServer("node-1"));
+  EXPECT_EQ(again.cluster.id, first.cluster.id);
+  EXPECT_GT(again.record.update_time, first.record.update_time);
+}
+
+TEST_P(RegistryContract, RestartGivesEachServerAFullLease) {
+  if (!capabilities().survives_restart || !capabilities().expires_leases) {
+    GTEST_SKIP();
+  }
+  const RegisterAnswer answer = MustRegister(TestServer("node-1"));
+  harness_->AdvanceTime(harness_->life_without_renewal() - absl::Seconds(1));
+
+  Restart();
+  harness_->AdvanceTime(harness_->life_without_renewal() - absl::Seconds(1));
+
+  EXPECT_THAT(IdsOf(Members(answer.record)), ElementsAre("node-1"));
+  harness_->AdvanceTime(absl::Seconds(2));
+  EXPECT_THAT(Members(answer.record), IsEmpty());
+}
+
+TEST_P(RegistryContract, ManyAtOnceAreEachAnsweredOnce) {
+  constexpr int kServers = 200;
+  std::atomic<int> answers = 0;
+  std::atomic<int> failures = 0;
+  absl::BlockingCounter pending(kServers);
+
+  for (int i = 0; i < kServers; ++i) {
+    harness_->registry().Register({TestServer(absl::StrCat("node-", i))},
+                                  [&](absl::StatusOr<RegisterAnswer> answer) {
+                                    if (!answer.ok()) ++failures;
+                                    ++answers;
+                                    pending.DecrementCount();
+                                  });
+  }
+  pending.Wait();
+
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(answers, kServers);
+  EXPECT_THAT(Members(TestServer("node-0")), SizeIs(kServers));
+}
+
+TEST_P(RegistryContract, IsNeverAnsweredInsideTheCall) {
+  const RegisterAnswer answer = MustRegister(TestServer("node-1"));
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<bool> inside = false;
+  std::atomic<bool> calling = true;
+  auto note = [&] {
+    if (calling && std::this_thread::get_id() == caller) inside = true;
+  };
+  absl::BlockingCounter pending(3);
+
+  Registry& registry = harness_->registry();
+  registry.Register({TestServer("node-2")}, [&](auto) {
+    note();
+    pending.DecrementCount();
+  });
+  registry.Remove(KeyOf(answer), "mTest", {answer.record.version}, [&](auto) {
+    note();
+    pending.DecrementCount();
+  });
+  registry.Unregister(KeyOf(answer), "mTest", [&](auto) {
+    note();
+    pending.DecrementCount();
+  });
+  calling = false;
+  pending.Wait();
+
+  EXPECT_FALSE(inside);
+}
+
+}  // namespace coord
