@@ -114,6 +114,7 @@ class ClusterServer::Impl {
   std::unique_ptr<Evictor> evictor_;
   std::unique_ptr<FanOutEngine> engine_;
   std::unique_ptr<NodeRoutes> node_routes_;
+  DrainSignal drain_;
   Router router_;
   std::unique_ptr<HttpListener> http_;
   std::unique_ptr<GrpcListener> grpc_;
@@ -227,7 +228,8 @@ absl::Status ClusterServer::Impl::ServeHttp() {
 
 absl::Status ClusterServer::Impl::ServeGrpc() {
   const RpcBackend backend{*control_.loop, *membership_, *registrar_,
-                           *evictor_,      *engine_,     *node_routes_};
+                           *evictor_,      *engine_,     *node_routes_,
+                           drain_};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));
@@ -302,6 +304,7 @@ void ClusterServer::Impl::Stop() {
   ready_ = false;
   if (grpc_ != nullptr) grpc_->SetServing(false);
   if (engine_ != nullptr) engine_->Drain();
+  drain_.Drain();
   if (registrar_ != nullptr) {
     absl::Notification done;
     registrar_->Stop(config_.on_shutdown == OnShutdown::kUnregister,

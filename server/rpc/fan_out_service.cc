@@ -1,1 +1,234 @@
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/error.h"
+#include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
+#include "server/rpc/call_context.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/convert_fan_out.h"
 #include "server/rpc/services.h"
+
+namespace coord {
+namespace {
+
+using Context = grpc::CallbackServerContext;
+
+// Never UNAVAILABLE: something may have been sent.
+absl::Status Abandoned() {
+  return MakeError(Reason::kCancelled, "fan out: the server stopped");
+}
+
+// Hands what the engine says to a reactor, and keeps it alive meanwhile. Given
+// up without an end, it tells the reactor that.
+template <typename Reactor>
+class Sink final : public FanOutSink {
+ public:
+  explicit Sink(std::shared_ptr<Reactor> reactor)
+      : reactor_(std::move(reactor)) {}
+  ~Sink() override {
+    if (reactor_ != nullptr) reactor_->OnEngineRefused(Abandoned());
+  }
+  void OnOutcome(NodeOutcome outcome) override {
+    reactor_->OnEngineOutcome(std::move(outcome));
+  }
+  void OnDone(FanOutAnswer answer) override {
+    std::exchange(reactor_, nullptr)->OnEngineDone(std::move(answer));
+  }
+  void OnRefused(absl::Status status) override {
+    std::exchange(reactor_, nullptr)->OnEngineRefused(std::move(status));
+  }
+
+ private:
+  std::shared_ptr<Reactor> reactor_;
+};
+
+// What both reactors have in common: the engine's call, given up when gRPC's is
+// cancelled. `Base` is the reactor of gRPC.
+template <typename Derived, typename Base>
+class FanOutReactor : public Base,
+                      public std::enable_shared_from_this<Derived> {
+ public:
+  // In the handler, once.
+  void Start(FanOutEngine& engine, FanOutCall call, Delivery delivery) {
+    self_ = this->shared_from_this();
+    handle_ = engine.Start(std::move(call), delivery,
+                           std::make_shared<Sink<Derived>>(self_));
+  }
+
+  // gRPC calls neither of them before the handler has returned.
+  void OnCancel() override { handle_->Cancel(); }
+  void OnDone() override {
+    handle_.reset();
+    self_.reset();
+  }
+
+ private:
+  std::shared_ptr<Derived> self_;  // until OnDone
+  std::shared_ptr<FanOutEngine::CallHandle> handle_;
+};
+
+class UnaryFanOut final
+    : public FanOutReactor<UnaryFanOut, grpc::ServerUnaryReactor> {
+ public:
+  UnaryFanOut(Context* context, pb::FanOutResponse* response)
+      : context_(*context), response_(*response) {}
+
+  void OnEngineOutcome(NodeOutcome) {}
+  void OnEngineDone(FanOutAnswer answer) {
+    ToProto(std::move(answer), &response_);
+    Finish(grpc::Status::OK);
+  }
+  void OnEngineRefused(absl::Status status) {
+    Finish(FinalStatus(context_, std::move(status)));
+  }
+
+ private:
+  Context& context_;
+  pb::FanOutResponse& response_;
+};
+
+// Writes outcomes one at a time. A caller who reads slowly makes them wait
+// here: at the most as many as the call has nodes.
+class StreamedFanOut final
+    : public FanOutReactor<StreamedFanOut,
+                           grpc::ServerWriteReactor<pb::StreamFanOutResponse>> {
+ public:
+  explicit StreamedFanOut(Context* context) : context_(*context) {}
+
+  void OnEngineOutcome(NodeOutcome outcome) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (broken_) return;
+      waiting_.push_back(std::move(outcome));
+    }
+    WriteNext();
+  }
+  void OnEngineDone(FanOutAnswer answer) { SetEnd(std::move(answer.summary)); }
+  void OnEngineRefused(absl::Status status) { SetEnd(std::move(status)); }
+
+  void OnWriteDone(bool ok) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      writing_ = false;
+      if (!ok) {
+        broken_ = true;
+        waiting_.clear();
+      }
+    }
+    if (!ok) OnCancel();
+    WriteNext();
+  }
+
+ private:
+  using EndOfCall = absl::StatusOr<FanOutSummary>;
+
+  void SetEnd(EndOfCall end) {
+    {
+      absl::MutexLock lock(&mutex_);
+      end_ = std::move(end);
+    }
+    WriteNext();
+  }
+
+  // Whoever sets writing_ has the response to itself until OnWriteDone. The end
+  // leaves it set.
+  void WriteNext() {
+    std::optional<NodeOutcome> outcome;
+    std::optional<EndOfCall> end;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (writing_ || (waiting_.empty() && !end_)) return;
+      writing_ = true;
+      if (waiting_.empty()) {
+        end = std::move(end_);
+      } else {
+        outcome = std::move(waiting_.front());
+        waiting_.pop_front();
+      }
+    }
+    response_.Clear();
+    if (outcome) {
+      ToProto(*std::move(outcome), &response_);
+      StartWrite(&response_);
+    } else if (end->ok()) {
+      ToProto(**end, response_.mutable_summary());
+      StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
+    } else {
+      Finish(FinalStatus(context_, end->status()));
+    }
+  }
+
+  Context& context_;
+  pb::StreamFanOutResponse response_;
+  absl::Mutex mutex_;
+  std::deque<NodeOutcome> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::optional<EndOfCall> end_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// A stream that ends before it began.
+class RefusedStream final
+    : public grpc::ServerWriteReactor<pb::StreamFanOutResponse> {
+ public:
+  explicit RefusedStream(grpc::Status status) { Finish(std::move(status)); }
+  void OnDone() override { delete this; }
+};
+
+class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
+ public:
+  FanOutServiceImpl(RpcBackend backend, RpcOptions options)
+      : backend_(backend), options_(options) {}
+
+  grpc::ServerUnaryReactor* FanOut(Context* context,
+                                   const pb::FanOutRequest* request,
+                                   pb::FanOutResponse* response) override {
+    auto call = Convert(*context, *request);
+    if (!call.ok()) {
+      grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+      reactor->Finish(FinalStatus(*context, call.status()));
+      return reactor;
+    }
+    auto reactor = std::make_shared<UnaryFanOut>(context, response);
+    reactor->Start(backend_.engine, *std::move(call), Delivery::kAtOnce);
+    return reactor.get();
+  }
+
+  grpc::ServerWriteReactor<pb::StreamFanOutResponse>* StreamFanOut(
+      Context* context, const pb::StreamFanOutRequest* request) override {
+    auto call = Convert(*context, request->request());
+    if (!call.ok()) {
+      return new RefusedStream(FinalStatus(*context, call.status()));
+    }
+    auto reactor = std::make_shared<StreamedFanOut>(context);
+    reactor->Start(backend_.engine, *std::move(call), Delivery::kStreamed);
+    return reactor.get();
+  }
+
+ private:
+  absl::StatusOr<FanOutCall> Convert(Context& context,
+                                     const pb::FanOutRequest& request) const {
+    std::string correlation_id = EchoMetadata(context);
+    auto call = FromProto(request);
+    if (!call.ok()) return call;
+    call->correlation_id = std::move(correlation_id);
+    call->time_left = TimeLeft(context, options_.deadline_margin);
+    return call;
+  }
+
+  const RpcBackend backend_;
+  const RpcOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewFanOutService(RpcBackend backend,
+                                                RpcOptions options) {
+  return std::make_unique<FanOutServiceImpl>(backend, options);
+}
+
+}  // namespace coord

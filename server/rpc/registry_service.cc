@@ -1,1 +1,278 @@
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "common/error.h"
+#include "mimik/cluster/v1/registry_service.grpc.pb.h"
+#include "server/rpc/call_context.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/keep_alive_stream.h"
+#include "server/rpc/paging.h"
 #include "server/rpc/services.h"
+#include "server/rpc/watch_stream.h"
+
+namespace coord {
+namespace {
+
+using Context = grpc::CallbackServerContext;
+using UnaryReactor = grpc::ServerUnaryReactor;
+
+// Of a RegisterServer that waits and has no deadline.
+constexpr absl::Duration kDefaultWait = absl::Seconds(50);
+
+constexpr std::string_view kRegistrations = "registrations";
+constexpr std::string_view kClusters = "clusters";
+constexpr std::string_view kServers = "servers";
+
+// What lists are sorted by. A zero byte sorts before all that names contain.
+template <typename... Names>
+std::string ListKey(const Names&... names) {
+  return absl::StrJoin({absl::string_view(names)...},
+                       absl::string_view("\0", 1));
+}
+
+void FillRegistrations(const PageRequest& page,
+                       std::vector<RegistrationView>& views,
+                       pb::ListRegistrationsResponse* response) {
+  auto key = [](const RegistrationView& view) {
+    return ListKey(view.server.type, view.server.server_id,
+                   view.server.public_base_url);
+  };
+  std::sort(views.begin(), views.end(),
+            [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  response->set_next_page_token(FillPage(
+      kRegistrations, page, views, key, [&](const RegistrationView& view) {
+        pb::Registration* added = response->add_registrations();
+        ToProto(view, added);
+        return added->ByteSizeLong();
+      }));
+}
+
+void FillClusters(const PageRequest& page,
+                  const std::vector<SnapshotPtr>& clusters,
+                  pb::ListClustersResponse* response) {
+  auto key = [](const SnapshotPtr& cluster) {
+    return ListKey(cluster->identity.type, cluster->identity.id);
+  };
+  response->set_next_page_token(
+      FillPage(kClusters, page, clusters, key, [&](const SnapshotPtr& cluster) {
+        pb::Cluster* added = response->add_clusters();
+        ToProto(*cluster, added);
+        return added->ByteSizeLong();
+      }));
+}
+
+void FillServers(const PageRequest& page, const ClusterSnapshot& cluster,
+                 pb::ListServersResponse* response) {
+  auto key = [](const ServerPtr& server) -> const std::string& {
+    return server->server_id;
+  };
+  response->set_next_page_token(FillPage(
+      kServers, page, cluster.servers, key, [&](const ServerPtr& server) {
+        pb::Server* added = response->add_servers();
+        ToProto(*server, added);
+        return added->ByteSizeLong();
+      }));
+  response->set_revision(cluster.revision);
+}
+
+// Answers a call with one registration.
+template <typename Response>
+auto AnswerRegistration(UnaryCall call, Response* response) {
+  return [call = std::move(call),
+          response](absl::StatusOr<RegistrationView> view) mutable {
+    if (view.ok()) ToProto(*view, response->mutable_registration());
+    call.Finish(view.status());
+  };
+}
+
+class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
+ public:
+  RegistryServiceImpl(RpcBackend backend, RpcOptions options)
+      : backend_(backend), options_(options) {}
+
+  UnaryReactor* RegisterServer(Context* context,
+                               const pb::RegisterServerRequest* request,
+                               pb::RegisterServerResponse* response) override {
+    UnaryCall call(context);
+    UnaryReactor* reactor = call.reactor();
+    auto command = FromProto(*request);
+    if (!command.ok()) return Answer(std::move(call), command.status());
+    command->correlation_id = call.correlation_id();
+    if (request->wait()) {
+      command->wait =
+          std::min(TimeLeft(*context, options_.deadline_margin), kDefaultWait);
+    }
+    backend_.registrar.Register(*std::move(command),
+                                AnswerRegistration(std::move(call), response));
+    return reactor;
+  }
+
+  grpc::ServerBidiReactor<pb::KeepAliveRequest, pb::KeepAliveResponse>*
+  KeepAlive(Context* context) override {
+    return StartKeepAlive(backend_, context);
+  }
+
+  UnaryReactor* DrainServer(Context* context,
+                            const pb::DrainServerRequest* request,
+                            pb::DrainServerResponse* response) override {
+    return SetDraining(context, *request, true, response);
+  }
+
+  UnaryReactor* UndrainServer(Context* context,
+                              const pb::UndrainServerRequest* request,
+                              pb::UndrainServerResponse* response) override {
+    return SetDraining(context, *request, false, response);
+  }
+
+  UnaryReactor* UnregisterServer(
+      Context* context, const pb::UnregisterServerRequest* request,
+      pb::UnregisterServerResponse* response) override {
+    UnaryCall call(context);
+    UnaryReactor* reactor = call.reactor();
+    auto ref = RefFromProto(*request);
+    if (!ref.ok()) return Answer(std::move(call), ref.status());
+    backend_.registrar.Unregister(
+        *std::move(ref), [call = std::move(call), response](
+                             absl::StatusOr<UnregisterAnswer> answer) mutable {
+          if (answer.ok()) ToProto(*answer, response);
+          call.Finish(answer.status());
+        });
+    return reactor;
+  }
+
+  UnaryReactor* EvictServer(Context* context,
+                            const pb::EvictServerRequest* request,
+                            pb::EvictServerResponse* response) override {
+    UnaryCall call(context);
+    UnaryReactor* reactor = call.reactor();
+    auto ref = RefFromProto(*request);
+    if (!ref.ok()) return Answer(std::move(call), ref.status());
+    if (request->etag().empty()) {
+      return Answer(std::move(call), InvalidField("etag", "must be set"));
+    }
+    backend_.evictor.Evict(
+        std::move(ref->type), std::move(ref->cluster_id),
+        std::move(ref->server_id), RecordVersion{request->etag()},
+        [call = std::move(call),
+         response](absl::StatusOr<ServerPtr> evicted) mutable {
+          if (evicted.ok()) ToProto(**evicted, response->mutable_server());
+          call.Finish(evicted.status());
+        });
+    return reactor;
+  }
+
+  UnaryReactor* GetRegistration(
+      Context* context, const pb::GetRegistrationRequest* request,
+      pb::GetRegistrationResponse* response) override {
+    UnaryCall call(context);
+    UnaryReactor* reactor = call.reactor();
+    auto ref = RefFromProto(*request);
+    if (!ref.ok()) return Answer(std::move(call), ref.status());
+    backend_.registrar.Get(*std::move(ref),
+                           AnswerRegistration(std::move(call), response));
+    return reactor;
+  }
+
+  UnaryReactor* ListRegistrations(
+      Context* context, const pb::ListRegistrationsRequest* request,
+      pb::ListRegistrationsResponse* response) override {
+    UnaryCall call(context);
+    UnaryReactor* reactor = call.reactor();
+    auto page = ParsePageRequest(kRegistrations, request->page_size(),
+                                 request->page_token());
+    if (!page.ok()) return Answer(std::move(call), page.status());
+    if (!request->type().empty()) {
+      absl::Status named = CheckClusterName(request->type(), "");
+      if (!named.ok()) return Answer(std::move(call), std::move(named));
+    }
+    backend_.registrar.List(
+        request->type(),
+        [call = std::move(call), page = *std::move(page), response](
+            absl::StatusOr<std::vector<RegistrationView>> views) mutable {
+          if (views.ok()) FillRegistrations(page, *views, response);
+          call.Finish(views.status());
+        });
+    return reactor;
+  }
+
+  UnaryReactor* GetCluster(Context* context,
+                           const pb::GetClusterRequest* request,
+                           pb::GetClusterResponse* response) override {
+    UnaryCall call(context);
+    auto snapshot = Snapshot(*request);
+    if (snapshot.ok()) ToProto(**snapshot, response->mutable_cluster());
+    return Answer(std::move(call), snapshot.status());
+  }
+
+  UnaryReactor* ListClusters(Context* context,
+                             const pb::ListClustersRequest* request,
+                             pb::ListClustersResponse* response) override {
+    UnaryCall call(context);
+    auto page = ParsePageRequest(kClusters, request->page_size(),
+                                 request->page_token());
+    if (page.ok()) FillClusters(*page, backend_.membership.List(), response);
+    return Answer(std::move(call), page.status());
+  }
+
+  UnaryReactor* ListServers(Context* context,
+                            const pb::ListServersRequest* request,
+                            pb::ListServersResponse* response) override {
+    UnaryCall call(context);
+    auto page =
+        ParsePageRequest(kServers, request->page_size(), request->page_token());
+    if (!page.ok()) return Answer(std::move(call), page.status());
+    auto snapshot = Snapshot(*request);
+    if (snapshot.ok()) FillServers(*page, **snapshot, response);
+    return Answer(std::move(call), snapshot.status());
+  }
+
+  grpc::ServerWriteReactor<pb::WatchClusterResponse>* WatchCluster(
+      Context* context, const pb::WatchClusterRequest* request) override {
+    return StartWatch(backend_, options_, context, *request);
+  }
+
+ private:
+  // Finishes at once; returns what the handler returns.
+  static UnaryReactor* Answer(UnaryCall call, absl::Status status) {
+    UnaryReactor* reactor = call.reactor();
+    call.Finish(std::move(status));
+    return reactor;
+  }
+
+  template <typename Request, typename Response>
+  UnaryReactor* SetDraining(Context* context, const Request& request,
+                            bool draining, Response* response) {
+    UnaryCall call(context);
+    UnaryReactor* reactor = call.reactor();
+    auto ref = RefFromProto(request);
+    if (!ref.ok()) return Answer(std::move(call), ref.status());
+    backend_.registrar.SetDraining(
+        *std::move(ref), draining,
+        AnswerRegistration(std::move(call), response));
+    return reactor;
+  }
+
+  template <typename Request>
+  absl::StatusOr<SnapshotPtr> Snapshot(const Request& request) const {
+    absl::Status named = CheckClusterName(request.type(), request.cluster_id());
+    if (!named.ok()) return named;
+    return backend_.membership.Snapshot(request.type(), request.cluster_id());
+  }
+
+  const RpcBackend backend_;
+  const RpcOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> NewRegistryService(RpcBackend backend,
+                                                  RpcOptions options) {
+  return std::make_unique<RegistryServiceImpl>(backend, options);
+}
+
+}  // namespace coord

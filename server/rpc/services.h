@@ -14,6 +14,7 @@
 #include "server/node/evictor.h"
 #include "server/node/node_routes.h"
 #include "server/node/registrar.h"
+#include "server/rpc/drain_signal.h"
 
 namespace coord {
 
@@ -26,12 +27,17 @@ struct RpcOptions {
 
 // What handlers call. Each handler converts, calls one function, converts back.
 struct RpcBackend {
-  EventLoop& loop;  // for timers of streams
+  // Streams live here. It runs until the grpc::Server has shut down: without it
+  // no stream can end.
+  EventLoop& loop;
   Membership& membership;
   Registrar& registrar;
   Evictor& evictor;
   FanOutEngine& engine;
   NodeRoutes& node_routes;
+  // Its Drain ends every watch and keep-alive stream with DRAINING; to be
+  // called before grpc::Server::Shutdown, which would wait for them.
+  DrainSignal& drain;
 };
 
 // Each lives as long as the grpc::Server it is registered with.

@@ -1,0 +1,81 @@
+#include "server/rpc/call_context.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "common/correlation_id.h"
+#include "common/error.h"
+#include "common/grpc_status.h"
+#include "common/ids.h"
+#include "common/utf8.h"
+
+namespace coord {
+namespace {
+
+constexpr char kCorrelationId[] = "x-correlation-id";
+constexpr char kTraceParent[] = "traceparent";
+constexpr std::size_t kMaxEchoedBytes = 256;
+constexpr absl::Duration kDefaultRetryAfter = absl::Seconds(1);
+
+// Empty when the caller sent none. gRPC aborts the process on metadata that is
+// not printable ASCII, so it is escaped.
+std::string Received(const grpc::CallbackServerContext& context,
+                     const char* name) {
+  const auto& metadata = context.client_metadata();
+  const auto it = metadata.find(name);
+  if (it == metadata.end()) return {};
+  std::string_view value(it->second.data(), it->second.size());
+  return EscapeHeaderValue(value.substr(0, kMaxEchoedBytes));
+}
+
+std::string FreshCorrelationId() {
+  thread_local absl::BitGen random;
+  return NextCorrelationId("", RandomUuid(random), absl::Now());
+}
+
+}  // namespace
+
+std::string EchoMetadata(grpc::CallbackServerContext& context) {
+  std::string id = Received(context, kCorrelationId);
+  if (id.empty()) id = FreshCorrelationId();
+  context.AddInitialMetadata(kCorrelationId, id);
+  const std::string trace = Received(context, kTraceParent);
+  if (!trace.empty()) context.AddInitialMetadata(kTraceParent, trace);
+  return id;
+}
+
+grpc::Status FinalStatus(grpc::CallbackServerContext& context,
+                         absl::Status status) {
+  if (status.ok()) return grpc::Status::OK;
+  std::optional<absl::Duration> retry_after = DetailOf(status).retry_after;
+  if (absl::IsUnavailable(status) && !retry_after) {
+    status = WithRetryAfter(std::move(status), kDefaultRetryAfter);
+  }
+  if (absl::IsResourceExhausted(status) && retry_after) {
+    context.AddTrailingMetadata(
+        "grpc-retry-pushback-ms",
+        absl::StrCat(absl::ToInt64Milliseconds(*retry_after)));
+  }
+  return ToGrpcStatus(status);
+}
+
+absl::Duration TimeLeft(const grpc::CallbackServerContext& context,
+                        absl::Duration margin) {
+  const auto deadline = context.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) {
+    return absl::InfiniteDuration();
+  }
+  const absl::Duration left = absl::FromChrono(deadline) - absl::Now();
+  return std::max(left - std::min(left / 10, margin), absl::ZeroDuration());
+}
+
+absl::Status ServerIsDraining() {
+  return WithRetryAfter(
+      MakeError(Reason::kDraining, "serve call: the server is shutting down"),
+      kDefaultRetryAfter);
+}
+
+}  // namespace coord

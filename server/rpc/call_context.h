@@ -1,0 +1,73 @@
+// What every handler does with the context of its call.
+#ifndef SERVER_RPC_CALL_CONTEXT_H_
+#define SERVER_RPC_CALL_CONTEXT_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace coord {
+
+// Puts the caller's `x-correlation-id` and `traceparent` into the initial
+// metadata, which must not have been sent yet. A call without a correlation id
+// gets one. Returns the correlation id.
+std::string EchoMetadata(grpc::CallbackServerContext& context);
+
+// What to finish the call with. UNAVAILABLE always says when to come back; a
+// refusal for a limit also tells gRPC's own retries, in
+// `grpc-retry-pushback-ms`.
+grpc::Status FinalStatus(grpc::CallbackServerContext& context,
+                         absl::Status status);
+
+// How long an answer is still worth sending: until the caller's deadline, less
+// the smaller of a tenth and `margin`; never negative, infinite without a
+// deadline.
+absl::Duration TimeLeft(const grpc::CallbackServerContext& context,
+                        absl::Duration margin);
+
+// UNAVAILABLE · DRAINING.
+absl::Status ServerIsDraining();
+
+// A unary call that is answered later, by whoever owns this. Destroyed
+// unfinished, it answers that the server is draining: nobody is left to do it.
+class UnaryCall {
+ public:
+  // In the handler, once for each call.
+  explicit UnaryCall(grpc::CallbackServerContext* context)
+      : context_(context),
+        reactor_(context->DefaultReactor()),
+        correlation_id_(EchoMetadata(*context)) {}
+  UnaryCall(UnaryCall&& other) noexcept
+      : context_(other.context_),
+        reactor_(std::exchange(other.reactor_, nullptr)),
+        correlation_id_(std::move(other.correlation_id_)) {}
+  UnaryCall& operator=(UnaryCall&&) = delete;
+  ~UnaryCall() {
+    if (reactor_ != nullptr) Finish(ServerIsDraining());
+  }
+
+  // What the handler returns. Only before Finish.
+  grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+
+  const std::string& correlation_id() const { return correlation_id_; }
+
+  // Once. With OK the response that the handler was given is sent.
+  void Finish(absl::Status status) {
+    std::exchange(reactor_, nullptr)
+        ->Finish(FinalStatus(*context_, std::move(status)));
+  }
+
+ private:
+  grpc::CallbackServerContext* context_;
+  grpc::ServerUnaryReactor* reactor_;
+  std::string correlation_id_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_RPC_CALL_CONTEXT_H_

@@ -1,0 +1,313 @@
+#include "server/rpc/convert_fan_out.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/utf8.h"
+
+namespace coord {
+namespace {
+
+constexpr int kMaxAttempts = 10;
+constexpr int kMaxRetryStatuses = 64;
+constexpr absl::Duration kMinAttemptTimeout = absl::Milliseconds(1);
+constexpr absl::Duration kMaxAttemptTimeout = absl::Minutes(10);
+constexpr absl::Duration kMaxBackoff = absl::Minutes(10);
+
+pb::Verdict ProtoOf(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kComplete:
+      return pb::VERDICT_COMPLETE;
+    case Verdict::kPartial:
+      return pb::VERDICT_PARTIAL;
+    case Verdict::kNone:
+      return pb::VERDICT_NONE;
+  }
+  return pb::VERDICT_UNSPECIFIED;
+}
+
+pb::FailureReason ProtoOf(FailureReason reason) {
+  switch (reason) {
+    case FailureReason::kUnreachable:
+      return pb::FAILURE_REASON_UNREACHABLE;
+    case FailureReason::kTimeout:
+      return pb::FAILURE_REASON_TIMEOUT;
+    case FailureReason::kConnectionLost:
+      return pb::FAILURE_REASON_CONNECTION_LOST;
+    case FailureReason::kWrongServer:
+      return pb::FAILURE_REASON_WRONG_SERVER;
+    case FailureReason::kHttpStatus:
+      return pb::FAILURE_REASON_HTTP_STATUS;
+    case FailureReason::kBadBody:
+      return pb::FAILURE_REASON_BAD_BODY;
+    case FailureReason::kTooLarge:
+      return pb::FAILURE_REASON_TOO_LARGE;
+    case FailureReason::kToken:
+      return pb::FAILURE_REASON_TOKEN;
+    case FailureReason::kNotMember:
+      return pb::FAILURE_REASON_NOT_MEMBER;
+    case FailureReason::kCancelled:
+      return pb::FAILURE_REASON_CANCELLED;
+  }
+  return pb::FAILURE_REASON_UNSPECIFIED;
+}
+
+pb::Certainty ProtoOf(Certainty certainty) {
+  switch (certainty) {
+    case Certainty::kNotSent:
+      return pb::CERTAINTY_NOT_SENT;
+    case Certainty::kMaybeExecuted:
+      return pb::CERTAINTY_MAYBE_EXECUTED;
+    case Certainty::kAnswered:
+      return pb::CERTAINTY_ANSWERED;
+  }
+  return pb::CERTAINTY_UNSPECIFIED;
+}
+
+pb::SkipReason ProtoOf(SkipReason reason) {
+  switch (reason) {
+    case SkipReason::kDraining:
+      return pb::SKIP_REASON_DRAINING;
+    case SkipReason::kPolicyMet:
+      return pb::SKIP_REASON_POLICY_MET;
+  }
+  return pb::SKIP_REASON_UNSPECIFIED;
+}
+
+// What results and failures have in common.
+template <typename Message>
+void FillAnswered(NodeOutcome outcome, Message* out) {
+  out->set_server_id(Utf8(std::move(outcome.server_id)));
+  out->set_cluster_base_url(Utf8(std::move(outcome.cluster_base_url)));
+  out->set_http_status(outcome.http_status);
+  ToProto(std::move(outcome.headers), out->mutable_headers());
+  out->set_body(std::move(outcome.body));
+  out->set_attempts(outcome.attempts);
+  ToProto(outcome.elapsed, out->mutable_elapsed());
+}
+
+void FillFailure(NodeOutcome outcome, pb::FanOutFailure* out) {
+  out->set_reason(ProtoOf(outcome.failure));
+  out->set_certainty(ProtoOf(outcome.certainty));
+  out->set_message(Utf8(std::move(outcome.message)));
+  FillAnswered(std::move(outcome), out);
+}
+
+void FillSkip(NodeOutcome outcome, pb::FanOutSkip* out) {
+  out->set_reason(ProtoOf(outcome.skip));
+  out->set_certainty(ProtoOf(outcome.certainty));
+  out->set_server_id(Utf8(std::move(outcome.server_id)));
+}
+
+void AtLeastOne(const char* field, int n, Violations* violations) {
+  if (n < 1) violations->push_back({field, "must be at least 1"});
+}
+
+CompletionPolicy PolicyFromProto(const pb::CompletionPolicy& proto,
+                                 Violations* violations) {
+  using Kind = CompletionPolicy::Kind;
+  switch (proto.kind_case()) {
+    case pb::CompletionPolicy::kAll:
+      return {Kind::kAll};
+    case pb::CompletionPolicy::kMajority:
+      return {Kind::kMajority};
+    case pb::CompletionPolicy::kAtLeast:
+      AtLeastOne("policy.at_least", proto.at_least(), violations);
+      return {Kind::kAtLeast, proto.at_least()};
+    case pb::CompletionPolicy::kFirst:
+      AtLeastOne("policy.first", proto.first(), violations);
+      return {Kind::kFirst, proto.first()};
+    case pb::CompletionPolicy::kBestEffort:
+    case pb::CompletionPolicy::KIND_NOT_SET:
+      return {Kind::kBestEffort};
+  }
+  return {Kind::kBestEffort};
+}
+
+RetryPolicy RetryFromProto(const pb::RetryPolicy& proto,
+                           Violations* violations) {
+  RetryPolicy retry;
+  if (proto.max_attempts() < 0 || proto.max_attempts() > kMaxAttempts) {
+    violations->push_back({"retry.max_attempts",
+                           absl::StrCat("must be from 1 to ", kMaxAttempts)});
+  } else if (proto.max_attempts() > 0) {
+    retry.max_attempts = proto.max_attempts();
+  }
+  if (proto.has_initial_backoff()) {
+    retry.backoff.initial =
+        DurationField("retry.initial_backoff", proto.initial_backoff(),
+                      absl::ZeroDuration(), kMaxBackoff, violations)
+            .value_or(retry.backoff.initial);
+  }
+  if (proto.has_max_backoff()) {
+    retry.backoff.max =
+        DurationField("retry.max_backoff", proto.max_backoff(),
+                      absl::ZeroDuration(), kMaxBackoff, violations)
+            .value_or(retry.backoff.max);
+  }
+  if (proto.statuses_size() > kMaxRetryStatuses) {
+    violations->push_back(
+        {"retry.statuses",
+         absl::StrCat("must have at most ", kMaxRetryStatuses, " items")});
+    return retry;
+  }
+  for (int i = 0; i < proto.statuses_size(); ++i) {
+    const int status = proto.statuses(i);
+    if (status < 100 || status > 599) {
+      violations->push_back(
+          {absl::StrCat("retry.statuses[", i, "]"), "must be from 100 to 599"});
+    }
+    retry.statuses.push_back(status);
+  }
+  return retry;
+}
+
+BodyView BodyViewFromProto(pb::BodyView view, Violations* violations) {
+  switch (view) {
+    case pb::BODY_VIEW_UNSPECIFIED:
+    case pb::BODY_VIEW_NOT_SPLICED:
+      return BodyView::kNotSpliced;
+    case pb::BODY_VIEW_ALL:
+      return BodyView::kAll;
+    case pb::BODY_VIEW_NONE:
+      return BodyView::kNone;
+    default:
+      violations->push_back(
+          {"body_view", absl::StrCat("is not a BodyView: ", view)});
+      return BodyView::kNotSpliced;
+  }
+}
+
+IdentityCheck IdentityCheckFromProto(pb::IdentityCheck check,
+                                     Violations* violations) {
+  switch (check) {
+    case pb::IDENTITY_CHECK_UNSPECIFIED:
+      return IdentityCheck::kByNodeApi;
+    case pb::IDENTITY_CHECK_REQUIRED:
+      return IdentityCheck::kRequired;
+    case pb::IDENTITY_CHECK_IF_PRESENT:
+      return IdentityCheck::kIfPresent;
+    case pb::IDENTITY_CHECK_OFF:
+      return IdentityCheck::kOff;
+    default:
+      violations->push_back(
+          {"identity_check", absl::StrCat("is not an IdentityCheck: ", check)});
+      return IdentityCheck::kByNodeApi;
+  }
+}
+
+void HttpFromProto(const pb::HttpCall& http, FanOutCall* call) {
+  if (!http.method().empty()) call->method = http.method();
+  call->path = http.path();
+  call->query = http.query();
+  call->body = http.body();
+  call->headers.reserve(http.headers_size());
+  for (const pb::Header& header : http.headers()) {
+    call->headers.push_back({header.name(), header.value()});
+  }
+}
+
+}  // namespace
+
+void ToProto(HttpHeaders headers,
+             google::protobuf::RepeatedPtrField<pb::Header>* out) {
+  out->Reserve(static_cast<int>(headers.size()));
+  for (HttpHeader& header : headers) {
+    pb::Header* converted = out->Add();
+    converted->set_name(Utf8(std::move(header.name)));
+    converted->set_value(EscapeHeaderValue(header.value));
+  }
+}
+
+void ToProto(FanOutAnswer answer, pb::FanOutResponse* out) {
+  const FanOutSummary& summary = answer.summary;
+  out->set_verdict(ProtoOf(summary.verdict));
+  out->set_policy_met(summary.policy_met);
+  out->set_cluster_id(Utf8(summary.cluster_id));
+  out->set_revision(summary.revision);
+  out->set_expected_count(summary.expected);
+  out->set_data_json(std::move(answer.data_json));
+  ToProto(summary.elapsed, out->mutable_elapsed());
+  out->mutable_results()->Reserve(summary.results);
+  for (NodeOutcome& outcome : answer.outcomes) {
+    switch (outcome.kind) {
+      case NodeOutcome::Kind::kResult:
+        FillAnswered(std::move(outcome), out->add_results());
+        break;
+      case NodeOutcome::Kind::kFailure:
+        FillFailure(std::move(outcome), out->add_failures());
+        break;
+      case NodeOutcome::Kind::kSkipped:
+        FillSkip(std::move(outcome), out->add_skipped());
+        break;
+    }
+  }
+}
+
+void ToProto(NodeOutcome outcome, pb::StreamFanOutResponse* out) {
+  switch (outcome.kind) {
+    case NodeOutcome::Kind::kResult:
+      FillAnswered(std::move(outcome), out->mutable_result());
+      break;
+    case NodeOutcome::Kind::kFailure:
+      FillFailure(std::move(outcome), out->mutable_failure());
+      break;
+    case NodeOutcome::Kind::kSkipped:
+      FillSkip(std::move(outcome), out->mutable_skip());
+      break;
+  }
+}
+
+void ToProto(const FanOutSummary& summary, pb::FanOutSummary* out) {
+  out->set_verdict(ProtoOf(summary.verdict));
+  out->set_policy_met(summary.policy_met);
+  out->set_cluster_id(Utf8(summary.cluster_id));
+  out->set_revision(summary.revision);
+  out->set_expected_count(summary.expected);
+  out->set_result_count(summary.results);
+  out->set_failure_count(summary.failures);
+  out->set_skipped_count(summary.skipped);
+  ToProto(summary.elapsed, out->mutable_elapsed());
+}
+
+absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request) {
+  Violations violations;
+  FanOutCall call;
+  call.type = request.type();
+  call.cluster_id = request.cluster_id();
+  CheckClusterName(call.type, call.cluster_id, &violations);
+  call.origin_server_id = request.origin_server_id();
+  call.server_ids.assign(request.server_ids().begin(),
+                         request.server_ids().end());
+  if (request.has_http()) {
+    HttpFromProto(request.http(), &call);
+  } else {
+    violations.push_back({"http", "must be set"});
+  }
+  call.policy = PolicyFromProto(request.policy(), &violations);
+  call.retry = RetryFromProto(request.retry(), &violations);
+  call.body_view = BodyViewFromProto(request.body_view(), &violations);
+  call.identity_check =
+      IdentityCheckFromProto(request.identity_check(), &violations);
+  if (request.has_idempotent()) call.idempotent = request.idempotent();
+  if (request.has_attempt_timeout()) {
+    call.attempt_timeout =
+        DurationField("attempt_timeout", request.attempt_timeout(),
+                      kMinAttemptTimeout, kMaxAttemptTimeout, &violations)
+            .value_or(absl::ZeroDuration());
+  }
+  if (request.max_concurrency() < 0) {
+    violations.push_back({"max_concurrency", "must not be negative"});
+  }
+  call.max_concurrency = request.max_concurrency();
+  if (request.max_answer_bytes() < 0) {
+    violations.push_back({"max_answer_bytes", "must not be negative"});
+  }
+  call.max_answer_bytes = static_cast<std::size_t>(request.max_answer_bytes());
+  call.customer_name = request.customer_name();
+  absl::Status valid = InvalidFields(violations);
+  if (!valid.ok()) return valid;
+  return call;
+}
+
+}  // namespace coord

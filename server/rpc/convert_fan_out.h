@@ -1,0 +1,31 @@
+// Protobuf and our structs, both ways: fan-outs and HTTP messages.
+#ifndef SERVER_RPC_CONVERT_FAN_OUT_H_
+#define SERVER_RPC_CONVERT_FAN_OUT_H_
+
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include "absl/status/statusor.h"
+#include "mimik/cluster/v1/fan_out_service.pb.h"
+#include "server/fanout/call.h"
+#include "server/http/message.h"
+#include "server/rpc/convert.h"
+
+namespace coord {
+
+// Values are escaped: an answer's headers are anybody's bytes.
+void ToProto(HttpHeaders headers,
+             google::protobuf::RepeatedPtrField<pb::Header>* out);
+
+void ToProto(FanOutAnswer answer, pb::FanOutResponse* out);
+void ToProto(NodeOutcome outcome, pb::StreamFanOutResponse* out);
+void ToProto(const FanOutSummary& summary, pb::FanOutSummary* out);
+
+// All but what comes from the call's context (time left, correlation id). What
+// makes sense only to the engine, such as paths and headers, is the engine's to
+// judge. Errors: INVALID_ARGUMENT, with every field that is wrong, named as in
+// FanOutRequest.
+absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request);
+
+}  // namespace coord
+
+#endif  // SERVER_RPC_CONVERT_FAN_OUT_H_
