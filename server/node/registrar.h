@@ -33,7 +33,8 @@ struct RegistrarOptions {
   absl::Duration lone_jitter = absl::Seconds(10);
   std::size_t max_registrations = 100'000;
   bool management = true;  // off: no announcements
-  bool durable = true;     // false, no data_dir: ttl 0 is refused
+  // Refreshes of one cluster that announcements ask for.
+  absl::Duration announced_refresh_pause = absl::Seconds(30);
 };
 
 enum class RegistrationState { kPending, kRegistered, kOrphan, kUnregistering };
@@ -132,6 +133,10 @@ class Registrar {
   void Refresh(const std::string& cluster_id,
                absl::AnyInvocable<void(absl::Status) &&> done);
 
+  // The same because a peer's announcement gave reason to; at most once in
+  // announced_refresh_pause, later if need be. Nobody waits for it.
+  void RefreshSoon(const std::string& cluster_id);
+
   // Somebody removed, or claims to have removed, a server held here: probe it;
   // dead: ORPHAN; alive: register and announce at once, then with backoff.
   void Contested(const ServerKey& key);
@@ -143,7 +148,8 @@ class Registrar {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  EventLoop& loop_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace coord

@@ -1,0 +1,329 @@
+#include "server/node/registrar_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/error.h"
+#include "common/ids.h"
+#include "server/node/register_check.h"
+
+namespace coord {
+namespace {
+
+// Probes after a restart start at this rate, rather than all at once.
+constexpr absl::Duration kResumedProbeSpacing = absl::Milliseconds(1);
+
+std::string NameOf(const RegistrationRef& ref) {
+  return ref.type + "/" + ref.server_id;
+}
+
+absl::Status Stopping(const char* action) {
+  return WithRetryAfter(
+      MakeError(Reason::kDraining,
+                std::string(action) + ": this clusterd is shutting down"),
+      absl::Seconds(1));
+}
+
+// Only what a caller may say.
+Server WithoutOutputs(const Server& server) {
+  Server input;
+  input.type = server.type;
+  input.server_id = server.server_id;
+  input.cluster_base_url = server.cluster_base_url;
+  input.public_base_url = server.public_base_url;
+  input.location_json = server.location_json;
+  input.node_api = server.node_api;
+  return input;
+}
+
+}  // namespace
+
+// Answers its caller once the store has acknowledged and, where asked for, the
+// authority has or the time is over.
+struct Registrar::Impl::RegisterCall {
+  RegistrationPtr registration;
+  Done<RegistrationView> done;
+  bool stored = false;
+  bool awaiting = false;
+  bool answered = false;
+
+  void Fail(absl::Status status) {
+    if (std::exchange(answered, true)) return;
+    std::move(done)(std::move(status));
+  }
+  void AnswerIfReady() {
+    if (!stored || awaiting || std::exchange(answered, true)) return;
+    std::move(done)(registration->View());
+  }
+};
+
+Registrar::Impl::Impl(EventLoop& loop, Registry& registry,
+                      RegistrationStore& store, Membership& membership,
+                      Peers& peers, RegistrarOptions options)
+    : context_{loop, registry, store, membership, peers, options},
+      refresher_(loop, options.announced_refresh_pause,
+                 [this](const std::string& cluster_id, Refresher::Done done) {
+                   AskAuthority(cluster_id, std::move(done));
+                 }) {}
+
+void Registrar::Impl::Resume(std::vector<StoredRegistration> registrations) {
+  int probes = 0;
+  for (StoredRegistration& stored : registrations) {
+    auto registration = std::make_shared<Registration>(
+        context_, *this,
+        Incarnation{stored.server, stored.session_id, stored.ttl});
+    registrations_[registration->key()] = registration;
+    sessions_.Open(stored.session_id, registration->key(), stored.ttl,
+                   context_.loop.Now());
+    registration->TakeUp(stored, kResumedProbeSpacing * probes);
+    if (!stored.ttl) ++probes;
+  }
+  ArmSessionTimer();
+}
+
+void Registrar::Impl::Register(RegisterCommand command,
+                               Done<RegistrationView> done) {
+  if (stopping_) {
+    std::move(done)(Stopping("register"));
+    return;
+  }
+  const absl::Status check = CheckRegisterCommand(command, context_.options);
+  if (!check.ok()) {
+    std::move(done)(check);
+  } else if (command.session_id.empty()) {
+    RegisterNew(std::move(command), std::move(done));
+  } else {
+    RegisterAgain(std::move(command), std::move(done));
+  }
+}
+
+void Registrar::Impl::RegisterNew(RegisterCommand command,
+                                  Done<RegistrationView> done) {
+  Incarnation next{WithoutOutputs(command.server), SecretId(), command.ttl};
+  if (next.server.server_id.empty()) {
+    next.server.server_id = RandomUuid(context_.random);
+  }
+  const RegistrationKey key = RegistrationKey::Of(next.server);
+  sessions_.Open(next.session_id, key, next.ttl, context_.loop.Now());
+  ArmSessionTimer();
+  auto it = registrations_.find(key);
+  if (it == registrations_.end()) {
+    if (registrations_.size() >= context_.options.max_registrations) {
+      sessions_.Close(next.session_id);
+      std::move(done)(MakeError(
+          Reason::kTooManyRegistrations,
+          "register: this clusterd holds as many registrations as it may"));
+      return;
+    }
+    auto registration =
+        std::make_shared<Registration>(context_, *this, std::move(next));
+    registrations_.emplace(key, registration);
+    Launch(registration, std::nullopt, command, std::move(done));
+    return;
+  }
+  const RegistrationPtr registration = it->second;
+  std::optional<Incarnation> previous;
+  if (!registration->removing()) {
+    previous = registration->incarnation();
+    sessions_.Supersede(previous->session_id);
+  }
+  registration->Adopt(std::move(next));
+  Launch(registration, std::move(previous), command, std::move(done));
+}
+
+void Registrar::Impl::RegisterAgain(RegisterCommand command,
+                                    Done<RegistrationView> done) {
+  const RegistrationKey* found = sessions_.Find(command.session_id);
+  if (found == nullptr) {
+    std::move(done)(sessions_.WhyClosed(command.session_id));
+    return;
+  }
+  const RegistrationKey key = *found;
+  if (command.server.server_id.empty()) {
+    command.server.server_id = key.server_id;
+  }
+  if (RegistrationKey::Of(command.server) != key) {
+    std::move(done)(InvalidField("session_id", "belongs to another server"));
+    return;
+  }
+  const RegistrationPtr registration = registrations_.at(key);
+  const Incarnation previous = registration->incarnation();
+  Incarnation next{WithoutOutputs(command.server), command.session_id,
+                   command.ttl};
+  next.server.state = previous.server.state;
+  sessions_.Open(next.session_id, key, next.ttl, context_.loop.Now());
+  ArmSessionTimer();
+  registration->Adopt(std::move(next));
+  Launch(registration, previous, command, std::move(done));
+}
+
+void Registrar::Impl::Launch(const RegistrationPtr& registration,
+                             std::optional<Incarnation> previous,
+                             const RegisterCommand& command,
+                             Done<RegistrationView> done) {
+  auto call = std::make_shared<RegisterCall>(
+      RegisterCall{registration, std::move(done)});
+  call->awaiting = command.wait.has_value();
+  context_.store.Save(
+      registration->Stored(),
+      Guarded([call, previous = std::move(previous),
+               session_id = registration->incarnation().session_id](
+                  Impl& self, const absl::Status& saved) {
+        if (!saved.ok()) {
+          call->Fail(saved);
+          self.Revert(*call->registration, session_id, previous);
+          return;
+        }
+        call->stored = true;
+        call->AnswerIfReady();
+      }));
+  registration->Start(command.correlation_id);
+  if (!command.wait) return;
+  registration->WhenRegistered([call](const absl::Status& status) {
+    if (!status.ok()) call->Fail(status);
+    call->awaiting = false;
+    call->AnswerIfReady();
+  });
+  if (*command.wait == absl::InfiniteDuration()) return;
+  context_.loop.RunAfter(*command.wait, [call] {
+    call->awaiting = false;
+    call->AnswerIfReady();
+  });
+}
+
+// What could not be saved was never promised: as it was before.
+void Registrar::Impl::Revert(Registration& registration,
+                             const std::string& session_id,
+                             const std::optional<Incarnation>& previous) {
+  if (registration.removing() ||
+      registration.incarnation().session_id != session_id) {
+    return;
+  }
+  if (!previous) {
+    sessions_.Close(session_id);
+    registration.Remove(RemovalCause::kNotStored, context_.loop.Now(),
+                        [](const UnregisterAnswer&) {});
+    return;
+  }
+  if (previous->session_id != session_id) {
+    sessions_.Close(session_id);
+    sessions_.Reinstate(previous->session_id);
+  }
+  sessions_.Open(previous->session_id, registration.key(), previous->ttl,
+                 context_.loop.Now());
+  ArmSessionTimer();
+  registration.Adopt(*previous);
+  registration.Start("");
+}
+
+void Registrar::Impl::KeepAlive(const std::string& session_id,
+                                Done<KeepAliveAnswer> done) {
+  const absl::StatusOr<absl::Duration> left =
+      sessions_.Touch(session_id, context_.loop.Now());
+  if (!left.ok()) {
+    std::move(done)(left.status());
+    return;
+  }
+  Registration& registration = *registrations_.at(*sessions_.Find(session_id));
+  if (!stopping_) registration.OnKeepAlive();
+  std::move(done)(
+      KeepAliveAnswer{*left, registration.version(), registration.state()});
+}
+
+absl::StatusOr<Registrar::Impl::RegistrationPtr> Registrar::Impl::Find(
+    const RegistrationRef& ref) const {
+  RegistrationPtr found;
+  for (auto it = registrations_.lower_bound({ref.type, ref.server_id, ""});
+       it != registrations_.end() && it->first.type == ref.type &&
+       it->first.server_id == ref.server_id;
+       ++it) {
+    const RegistrationPtr& candidate = it->second;
+    if (!ref.cluster_id.empty() && candidate->cluster_id() != ref.cluster_id) {
+      continue;
+    }
+    if (!ref.session_id.empty() &&
+        candidate->incarnation().session_id == ref.session_id) {
+      return candidate;
+    }
+    if (found != nullptr && ref.session_id.empty()) {
+      return MakeError(Reason::kClusterAmbiguous,
+                       "find " + NameOf(ref) +
+                           ": it is registered in several clusters, name one");
+    }
+    found = candidate;
+  }
+  if (found == nullptr) {
+    return MakeError(Reason::kServerNotFound,
+                     "find " + NameOf(ref) + ": it is not registered here");
+  }
+  if (!ref.session_id.empty()) {
+    return MakeError(
+        Reason::kSessionSuperseded,
+        "use a session of " + NameOf(ref) + ": it is not the current one");
+  }
+  return found;
+}
+
+void Registrar::Impl::SetDraining(const RegistrationRef& ref, bool draining,
+                                  Done<RegistrationView> done) {
+  const absl::StatusOr<RegistrationPtr> registration = Find(ref);
+  if (!registration.ok()) {
+    std::move(done)(registration.status());
+    return;
+  }
+  if (stopping_ || (*registration)->removing()) {
+    std::move(done)(Stopping("drain"));
+    return;
+  }
+  (*registration)->SetDraining(draining);
+  context_.store.Save(
+      (*registration)->Stored(),
+      PostedTo(context_.loop,
+               [registration = *registration,
+                done = std::move(done)](const absl::Status& saved) mutable {
+                 if (!saved.ok()) {
+                   std::move(done)(saved);
+                 } else {
+                   std::move(done)(registration->View());
+                 }
+               }));
+}
+
+void Registrar::Impl::Unregister(const RegistrationRef& ref,
+                                 Done<UnregisterAnswer> done) {
+  const absl::StatusOr<RegistrationPtr> registration = Find(ref);
+  if (!registration.ok()) {
+    std::move(done)(registration.status());
+    return;
+  }
+  sessions_.Close((*registration)->incarnation().session_id);
+  (*registration)
+      ->Remove(RemovalCause::kUnregistered, context_.loop.Now(),
+               [done = std::move(done)](UnregisterAnswer answer) mutable {
+                 std::move(done)(std::move(answer));
+               });
+}
+
+void Registrar::Impl::Get(const RegistrationRef& ref,
+                          Done<RegistrationView> done) {
+  const absl::StatusOr<RegistrationPtr> registration = Find(ref);
+  if (registration.ok()) {
+    std::move(done)((*registration)->View());
+  } else {
+    std::move(done)(registration.status());
+  }
+}
+
+void Registrar::Impl::List(const std::string& type,
+                           Done<std::vector<RegistrationView>> done) {
+  std::vector<RegistrationView> views;
+  for (auto it = registrations_.lower_bound({type, "", ""});
+       it != registrations_.end() && (type.empty() || it->first.type == type);
+       ++it) {
+    views.push_back(it->second->View());
+    views.back().session_id.clear();
+  }
+  std::move(done)(std::move(views));
+}
+
+}  // namespace coord

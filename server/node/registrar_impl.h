@@ -1,0 +1,94 @@
+// The collection of registrations and what its callers may ask; all on the
+// loop.
+#ifndef SERVER_NODE_REGISTRAR_IMPL_H_
+#define SERVER_NODE_REGISTRAR_IMPL_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "server/node/refresher.h"
+#include "server/node/registrar.h"
+#include "server/node/registration.h"
+#include "server/node/session_table.h"
+
+namespace coord {
+
+class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
+                              public RegistrationOwner {
+ public:
+  Impl(EventLoop& loop, Registry& registry, RegistrationStore& store,
+       Membership& membership, Peers& peers, RegistrarOptions options);
+
+  void Resume(std::vector<StoredRegistration> registrations);
+  void Register(RegisterCommand command, Done<RegistrationView> done);
+  void KeepAlive(const std::string& session_id, Done<KeepAliveAnswer> done);
+  void SetDraining(const RegistrationRef& ref, bool draining,
+                   Done<RegistrationView> done);
+  void Unregister(const RegistrationRef& ref, Done<UnregisterAnswer> done);
+  void Get(const RegistrationRef& ref, Done<RegistrationView> done);
+  void List(const std::string& type, Done<std::vector<RegistrationView>> done);
+  void Stop(bool unregister, absl::Duration timeout,
+            absl::AnyInvocable<void() &&> done);
+
+  void Contested(const ServerKey& key);
+  Refresher& refresher() { return refresher_; }
+
+ private:
+  using RegistrationPtr = std::shared_ptr<Registration>;
+  struct RegisterCall;
+  struct Shutdown;
+
+  void RegisterNew(RegisterCommand command, Done<RegistrationView> done);
+  void RegisterAgain(RegisterCommand command, Done<RegistrationView> done);
+  void Launch(const RegistrationPtr& registration,
+              std::optional<Incarnation> previous,
+              const RegisterCommand& command, Done<RegistrationView> done);
+  void Revert(Registration& registration, const std::string& session_id,
+              const std::optional<Incarnation>& previous);
+  absl::StatusOr<RegistrationPtr> Find(const RegistrationRef& ref) const;
+
+  void AskAuthority(const std::string& cluster_id, Refresher::Done done);
+  void ArmSessionTimer();
+  void EndSilentSessions();
+  void UnregisterMore(const std::shared_ptr<Shutdown>& shutdown);
+  void HaltAll();
+
+  void OnClusterChanged(Registration& registration,
+                        const std::string& left) override;
+  void OnListed(const ClusterIdentity& cluster,
+                const std::vector<Server>& servers, absl::Time asked) override;
+  void OnDied(Registration& registration, absl::Time since) override;
+  void OnEnded(Registration& registration) override;
+
+  // `f(Impl&, args…)` on the loop, if this still exists.
+  template <typename F>
+  auto Guarded(F f) {
+    return PostedTo(context_.loop, [weak = weak_from_this(),
+                                    f = std::move(f)](auto&&... args) mutable {
+      if (auto self = weak.lock()) {
+        f(*self, std::forward<decltype(args)>(args)...);
+      }
+    });
+  }
+
+  RegistrationContext context_;
+  Refresher refresher_;
+  SessionTable sessions_;
+  absl::btree_map<RegistrationKey, RegistrationPtr> registrations_;
+  // By cluster and server id.
+  absl::flat_hash_map<std::string,
+                      absl::flat_hash_map<std::string, RegistrationPtr>>
+      clusters_;
+  TimerId session_timer_ = kNoTimer;
+  absl::Time session_check_ = absl::InfiniteFuture();
+  bool stopping_ = false;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_REGISTRAR_IMPL_H_

@@ -1,0 +1,173 @@
+// What happens to registrations without their callers: sessions that end,
+// lists that arrive, claims of peers, and the end of the process.
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "server/node/registrar_impl.h"
+
+namespace coord {
+namespace {
+
+// Removals in flight at the end of the process.
+constexpr int kMaxFinalRemovals = 256;
+
+}  // namespace
+
+void Registrar::Impl::ArmSessionTimer() {
+  const absl::Time next = sessions_.NextCheck();
+  if (next >= session_check_ || stopping_) return;
+  session_check_ = next;
+  context_.loop.Cancel(session_timer_);
+  session_timer_ = context_.loop.RunAfter(next - context_.loop.Now(),
+                                          [weak = weak_from_this()] {
+                                            if (auto self = weak.lock())
+                                              self->EndSilentSessions();
+                                          });
+}
+
+void Registrar::Impl::EndSilentSessions() {
+  session_check_ = absl::InfiniteFuture();
+  const absl::Time now = context_.loop.Now();
+  for (const SessionTable::Expired& expired : sessions_.TakeExpired(now)) {
+    const RegistrationPtr registration = registrations_.at(expired.key);
+    spdlog::warn("a session was not kept alive{}",
+                 Fields({{"type", expired.key.type},
+                         {"server_id", expired.key.server_id},
+                         {"ttl", absl::FormatDuration(expired.ttl)}}));
+    registration->Remove(RemovalCause::kDied, now - expired.ttl,
+                         [](const UnregisterAnswer&) {});
+  }
+  ArmSessionTimer();
+}
+
+void Registrar::Impl::AskAuthority(const std::string& cluster_id,
+                                   Refresher::Done done) {
+  if (context_.registry.PushesChanges()) {
+    context_.loop.Post(
+        [done = std::move(done)]() mutable { std::move(done)({}); });
+    return;
+  }
+  if (auto it = clusters_.find(cluster_id); it != clusters_.end()) {
+    for (const auto& [id, registration] : it->second) {
+      if (!registration->renewable()) continue;
+      registration->Renew(std::move(done));
+      return;
+    }
+  }
+  absl::Status status =
+      MakeError(Reason::kNotRegistered, "refresh cluster " + cluster_id +
+                                            ": no server of it is held here");
+  context_.loop.Post(
+      [done = std::move(done), status]() mutable { std::move(done)(status); });
+}
+
+void Registrar::Impl::Contested(const ServerKey& key) {
+  auto cluster = clusters_.find(key.cluster_id);
+  if (cluster == clusters_.end()) return;
+  auto it = cluster->second.find(key.server_id);
+  if (it != cluster->second.end()) it->second->Contest();
+}
+
+void Registrar::Impl::OnClusterChanged(Registration& registration,
+                                       const std::string& left) {
+  const std::string& id = registration.incarnation().server.server_id;
+  if (auto it = clusters_.find(left); it != clusters_.end()) {
+    it->second.erase(id);
+    if (it->second.empty()) clusters_.erase(it);
+  }
+  clusters_[registration.cluster_id()][id] = registration.shared_from_this();
+}
+
+// A server that the authority had acknowledged before it was asked, and that it
+// no longer lists, was removed by somebody.
+void Registrar::Impl::OnListed(const ClusterIdentity& cluster,
+                               const std::vector<Server>& servers,
+                               absl::Time asked) {
+  auto it = clusters_.find(cluster.id);
+  if (it == clusters_.end() || it->second.size() < 2) return;
+  absl::flat_hash_set<std::string> listed;
+  for (const Server& server : servers) listed.insert(server.server_id);
+  for (const auto& [id, registration] : it->second) {
+    if (registration->acknowledged() < asked && !listed.contains(id)) {
+      registration->Contest();
+    }
+  }
+}
+
+void Registrar::Impl::OnDied(Registration& registration, absl::Time since) {
+  sessions_.Close(registration.incarnation().session_id);
+  registration.Remove(RemovalCause::kDied, since,
+                      [](const UnregisterAnswer&) {});
+}
+
+void Registrar::Impl::OnEnded(Registration& registration) {
+  const auto keep_alive = registration.shared_from_this();
+  registration.Halt();
+  registrations_.erase(registration.key());
+  if (auto it = clusters_.find(registration.cluster_id());
+      it != clusters_.end()) {
+    it->second.erase(registration.incarnation().server.server_id);
+    if (it->second.empty()) clusters_.erase(it);
+  }
+}
+
+struct Registrar::Impl::Shutdown {
+  std::vector<RegistrationPtr> left;
+  int in_flight = 0;
+  absl::AnyInvocable<void() &&> done;
+};
+
+void Registrar::Impl::Stop(bool unregister, absl::Duration timeout,
+                           absl::AnyInvocable<void() &&> done) {
+  stopping_ = true;
+  context_.loop.Cancel(std::exchange(session_timer_, kNoTimer));
+  if (!unregister) {
+    HaltAll();
+    std::move(done)();
+    return;
+  }
+  auto shutdown = std::make_shared<Shutdown>();
+  shutdown->done = std::move(done);
+  for (const auto& [key, registration] : registrations_) {
+    shutdown->left.push_back(registration);
+  }
+  context_.loop.RunAfter(timeout, [weak = weak_from_this(), shutdown] {
+    auto self = weak.lock();
+    if (self == nullptr || !shutdown->done) return;
+    spdlog::warn("stopped before every server was unregistered");
+    shutdown->left.clear();
+    self->HaltAll();
+    std::move(std::exchange(shutdown->done, nullptr))();
+  });
+  UnregisterMore(shutdown);
+}
+
+void Registrar::Impl::UnregisterMore(
+    const std::shared_ptr<Shutdown>& shutdown) {
+  while (!shutdown->left.empty() && shutdown->in_flight < kMaxFinalRemovals) {
+    const RegistrationPtr registration = std::move(shutdown->left.back());
+    shutdown->left.pop_back();
+    if (!registrations_.contains(registration->key())) continue;
+    ++shutdown->in_flight;
+    sessions_.Close(registration->incarnation().session_id);
+    registration->Remove(
+        RemovalCause::kUnregistered, context_.loop.Now(),
+        Guarded([shutdown](Impl& self, const UnregisterAnswer&) {
+          --shutdown->in_flight;
+          self.UnregisterMore(shutdown);
+        }));
+  }
+  if (shutdown->in_flight == 0 && shutdown->done) {
+    HaltAll();
+    std::move(std::exchange(shutdown->done, nullptr))();
+  }
+}
+
+void Registrar::Impl::HaltAll() {
+  for (const auto& [key, registration] : registrations_) registration->Halt();
+}
+
+}  // namespace coord

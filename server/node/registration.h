@@ -1,0 +1,243 @@
+// The life of one registration, from its first attempt to its removal.
+#ifndef SERVER_NODE_REGISTRATION_H_
+#define SERVER_NODE_REGISTRATION_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/random/random.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/core/membership.h"
+#include "server/core/server.h"
+#include "server/node/contest_backoff.h"
+#include "server/node/peers.h"
+#include "server/node/registrar.h"
+#include "server/node/registration_store.h"
+#include "server/node/session_table.h"
+#include "server/registry/registry.h"
+
+namespace coord {
+
+class Registration;
+
+// What all registrations share.
+struct RegistrationContext {
+  EventLoop& loop;
+  Registry& registry;
+  RegistrationStore& store;
+  Membership& membership;
+  Peers& peers;
+  const RegistrarOptions options;
+  absl::BitGen random = {};
+
+  // `duration` ± 10 %.
+  absl::Duration Jittered(absl::Duration duration);
+  std::string FreshCorrelationId();
+};
+
+// Whoever keeps the registrations. Called on the loop; must outlive them.
+class RegistrationOwner {
+ public:
+  virtual ~RegistrationOwner() = default;
+  // It is in another cluster than before; `left` is empty for the first one.
+  virtual void OnClusterChanged(Registration& registration,
+                                const std::string& left) = 0;
+  // The authority listed `cluster` in answer to a request sent at `asked`.
+  virtual void OnListed(const ClusterIdentity& cluster,
+                        const std::vector<Server>& servers,
+                        absl::Time asked) = 0;
+  // Its service no longer shows life; the session must end, and Remove follows.
+  virtual void OnDied(Registration& registration, absl::Time since) = 0;
+  // It is gone; nothing more is to be asked of it.
+  virtual void OnEnded(Registration& registration) = 0;
+};
+
+// One server as its caller wants it registered, by one of its lives.
+struct Incarnation {
+  Server server;
+  std::string session_id;
+  std::optional<absl::Duration> ttl;  // nullopt: kept alive by our own probe
+};
+
+enum class RemovalCause {
+  kUnregistered,  // its caller said so: whatever the record is now
+  kDied,          // fenced by the version that was last written
+  kNotStored,     // the same; it was never acknowledged
+};
+
+// One request to the authority is in flight at the most, be it an attempt or a
+// removal; what comes up meanwhile follows it. Lives on the loop; a late answer
+// to one that has ended does nothing. Held by shared_ptr.
+class Registration : public std::enable_shared_from_this<Registration> {
+ public:
+  using Registered = absl::AnyInvocable<void(absl::Status) &&>;
+  using Removed = absl::AnyInvocable<void(UnregisterAnswer) &&>;
+
+  Registration(RegistrationContext& context, RegistrationOwner& owner,
+               Incarnation incarnation);
+
+  // --- as its caller wants it (registration.cc) ------------------------------
+
+  // A retry or a change of the same session, or a new incarnation, which may
+  // even interrupt a removal.
+  void Adopt(Incarnation next);
+  // Registers at once, unless that is done. Wakes one that was taken up.
+  void Start(const std::string& correlation_id);
+  // Takes up what an earlier life of this process held: nothing is sent until
+  // it shows life, and the first probe goes after `probe_delay`.
+  void TakeUp(const StoredRegistration& stored, absl::Duration probe_delay);
+  void SetDraining(bool draining);
+  // Calls `done` when the authority has acknowledged what is wanted now, or
+  // when that will never happen. Errors: SESSION_SUPERSEDED, LEASE_EXPIRED.
+  void WhenRegistered(Registered done);
+  // One request to the authority; `done` learns how it went.
+  void Renew(Registered done);
+  // No request, timer or answer will do anything from now on.
+  void Halt();
+
+  // --- whether it lives (registration_liveness.cc) ---------------------------
+
+  // Its caller spoke.
+  void OnKeepAlive();
+  // Somebody removed it, or claims to: probe it, then act.
+  void Contest();
+
+  // --- the way out (registration_removal.cc) ---------------------------------
+
+  // Stops every timer, removes the record, tells the others. Any number may
+  // ask; the first cause counts, except that its caller's word beats a death.
+  void Remove(RemovalCause cause, absl::Time since, Removed done);
+
+  RegistrationView View() const;
+  StoredRegistration Stored() const;
+  RegistrationKey key() const { return RegistrationKey::Of(wanted_.server); }
+  const Incarnation& incarnation() const { return wanted_; }
+  const std::string& cluster_id() const { return cluster_.id; }
+  RegistrationState state() const;
+  const RecordVersion& version() const { return record_.version; }
+  bool removing() const { return exit_.has_value(); }
+  // Whether Renew may be asked: it is neither on its way out nor asleep.
+  bool renewable() const { return !removing() && sleep_ == Sleep::kAwake; }
+  // When the authority last acknowledged it.
+  absl::Time acknowledged() const { return acknowledged_; }
+
+ private:
+  // Why nothing is sent to the authority.
+  enum class Sleep {
+    kAwake,
+    kTakenUp,  // until its caller speaks or a probe succeeds
+    kEvicted,  // it was removed and does not answer: until a probe succeeds
+  };
+  struct Sent {
+    std::int64_t mark;
+    absl::Time at;
+    std::uint64_t revision;
+  };
+  struct Exit {
+    std::uint64_t serial;
+    RemovalCause cause;
+    absl::Time since;
+    absl::Time give_up;  // no attempt after this
+    std::vector<Removed> waiting;
+    SnapshotPtr cluster;  // as it was before
+  };
+
+  // registration.cc
+  void Attempt();
+  void OnAnswer(const Sent& sent, absl::StatusOr<RegisterAnswer> answer);
+  void OnRegistered(const Sent& sent, RegisterAnswer answer);
+  void OnFailed(const absl::Status& status);
+  void TakeAnswer(const Sent& sent, RegisterAnswer& answer);
+  void EnterCluster(const ClusterIdentity& cluster);
+  void Announce();
+  bool Alone() const;
+  void AttemptAfter(absl::Duration delay);
+  void WatchForCompany();
+  void Save();
+  void StopTimers();
+  std::string Name() const;
+
+  static void CallAll(std::vector<Registered>& waiting,
+                      const absl::Status& status);
+
+  // registration_liveness.cc
+  void ProbeAfter(absl::Duration delay);  // infinite: never
+  void Probe();
+  void OnProbed(absl::Time asked, bool alive, const std::string& why);
+  void WakeUp();
+  void BecomeOrphan(const std::string& why);
+
+  // registration_removal.cc
+  void SendRemoval();
+  void OnRemovalAnswer(std::uint64_t serial, const absl::Status& status,
+                       std::optional<Server> newer);
+  void Leave(const absl::Status& status, std::optional<Server> newer);
+  void InterruptRemoval();
+  UnregisterAnswer AnswerSoFar() const;
+  RecordVersion FencingVersion() const;
+
+  // Wraps `f(Registration&, args…)` so that it runs on the loop if this still
+  // exists.
+  template <typename F>
+  auto Guarded(F f) {
+    return PostedTo(context_.loop, [weak = weak_from_this(),
+                                    f = std::move(f)](auto&&... args) mutable {
+      if (auto self = weak.lock(); self != nullptr && !self->halted_) {
+        f(*self, std::forward<decltype(args)>(args)...);
+      }
+    });
+  }
+  TimerId RunAfter(absl::Duration delay, void (Registration::*f)());
+
+  RegistrationContext& context_;
+  RegistrationOwner& owner_;
+
+  // What is wanted; the revision counts its changes.
+  Incarnation wanted_;
+  std::uint64_t revision_ = 1;
+  std::string correlation_id_;
+
+  // What the authority has acknowledged.
+  RegistrationState state_ = RegistrationState::kPending;
+  std::string message_;
+  std::uint64_t registered_revision_ = 0;
+  ClusterIdentity cluster_;
+  Server record_;
+  absl::Duration lease_ = absl::ZeroDuration();
+  absl::Time lease_end_ = absl::InfinitePast();
+  absl::Time acknowledged_ = absl::InfinitePast();
+  absl::Time register_time_ = absl::InfinitePast();  // of day, as the next
+  absl::Time next_renewal_time_ = absl::InfinitePast();
+  AnnouncementResult announcement_;
+
+  bool halted_ = false;
+  bool busy_ = false;   // a request is in flight
+  bool again_ = false;  // another attempt must follow it
+  bool announce_ = true;
+  TimerId attempt_timer_ = kNoTimer;
+  TimerId lone_timer_ = kNoTimer;
+  std::vector<Registered> waiting_;   // for an acknowledgement
+  std::vector<Registered> renewals_;  // for the next attempt
+  std::vector<Registered> renewals_in_flight_;
+
+  Sleep sleep_ = Sleep::kAwake;
+  bool contested_ = false;  // a probe is to decide
+  bool probing_ = false;
+  int misses_ = 0;
+  absl::Time first_miss_ = absl::InfinitePast();
+  TimerId probe_timer_ = kNoTimer;
+  ContestBackoff contest_backoff_;
+
+  std::optional<Exit> exit_;
+  std::uint64_t exits_ = 0;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_REGISTRATION_H_

@@ -1,0 +1,99 @@
+// Whether the service behind a registration lives: our own probes of it, and
+// what follows from them.
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "common/backoff.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "server/node/registration.h"
+
+namespace coord {
+namespace {
+
+// For one that was removed and does not answer, but whose caller still speaks.
+constexpr BackoffPolicy kOrphanProbes{absl::Seconds(1), absl::Minutes(5)};
+
+}  // namespace
+
+void Registration::OnKeepAlive() {
+  if (sleep_ == Sleep::kTakenUp) WakeUp();
+}
+
+void Registration::Contest() {
+  if (contested_ || !renewable() || state_ != RegistrationState::kRegistered) {
+    return;
+  }
+  contested_ = true;
+  ProbeAfter(contest_backoff_.Next(context_.loop.Now(), context_.random));
+}
+
+void Registration::ProbeAfter(absl::Duration delay) {
+  context_.loop.Cancel(std::exchange(probe_timer_, kNoTimer));
+  if (delay == absl::InfiniteDuration()) return;
+  probe_timer_ = RunAfter(delay, &Registration::Probe);
+}
+
+void Registration::Probe() {
+  probe_timer_ = kNoTimer;
+  if (probing_) return;
+  probing_ = true;
+  context_.peers.Probe(
+      wanted_.server,
+      Guarded([asked = context_.loop.Now(), session = wanted_.session_id](
+                  Registration& self, bool alive, const std::string& why) {
+        self.probing_ = false;
+        if (self.removing()) return;
+        if (session != self.wanted_.session_id) alive = true;
+        self.OnProbed(asked, alive, why);
+      }));
+}
+
+void Registration::OnProbed(absl::Time asked, bool alive,
+                            const std::string& why) {
+  if (alive) {
+    misses_ = 0;
+    if (!wanted_.ttl) {
+      ProbeAfter(context_.Jittered(context_.options.probe_interval));
+    }
+    if (contested_ || sleep_ != Sleep::kAwake) WakeUp();
+    return;
+  }
+  if (misses_++ == 0) first_miss_ = asked;
+  if (std::exchange(contested_, false)) BecomeOrphan(why);
+  if (wanted_.ttl) {
+    if (sleep_ == Sleep::kEvicted) {
+      ProbeAfter(Backoff(kOrphanProbes, misses_, context_.random));
+    }
+  } else if (misses_ >= context_.options.probe_misses) {
+    spdlog::warn("a registered service no longer answers{}",
+                 Fields({{"server", Name()}, {"error", why}}));
+    owner_.OnDied(*this, first_miss_);
+  } else {
+    ProbeAfter(context_.Jittered(context_.options.probe_interval));
+  }
+}
+
+// It lives, whatever others say: register and announce at once.
+void Registration::WakeUp() {
+  sleep_ = Sleep::kAwake;
+  contested_ = false;
+  announce_ = true;
+  Attempt();
+}
+
+// It was removed, and rightly so.
+void Registration::BecomeOrphan(const std::string& why) {
+  spdlog::warn("a server was removed and does not answer{}",
+               Fields({{"server", Name()}, {"error", why}}));
+  sleep_ = Sleep::kEvicted;
+  state_ = RegistrationState::kOrphan;
+  message_ = "removed by others, and the service does not answer: " + why;
+  StopTimers();
+  context_.membership.SetHeld({cluster_.id, wanted_.server.server_id}, false);
+  CallAll(renewals_, MakeError(Reason::kNotRegistered,
+                               "renew " + Name() + ": it is an orphan"));
+}
+
+}  // namespace coord

@@ -1,0 +1,189 @@
+// The way out of a registration: the record at the authority, the store, the
+// other servers.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "server/node/registration.h"
+
+namespace coord {
+namespace {
+
+// What is left to do once the record is gone; needs no registration any more.
+struct Farewell {
+  UnregisterAnswer answer;
+  std::vector<Registration::Removed> waiting;
+  int open = 2;  // the store and the announcement
+
+  void Step() {
+    if (--open > 0) return;
+    for (auto& done : waiting) std::move(done)(answer);
+  }
+};
+
+}  // namespace
+
+void Registration::Remove(RemovalCause cause, absl::Time since, Removed done) {
+  StopTimers();
+  const absl::Time now = context_.loop.Now();
+  if (!exit_) {
+    exit_ = Exit{++exits_, cause, since, std::max(now, lease_end_), {}, {}};
+    const absl::Status over = MakeError(
+        Reason::kLeaseExpired, "register " + Name() + ": its session ended");
+    CallAll(waiting_, over);
+    CallAll(renewals_, over);
+  }
+  // Whoever asks waits for an answer, so there is one try.
+  if (cause == RemovalCause::kUnregistered) exit_->give_up = now;
+  exit_->waiting.push_back(std::move(done));
+  if (!busy_) SendRemoval();
+}
+
+void Registration::InterruptRemoval() {
+  if (!exit_) return;
+  UnregisterAnswer answer = AnswerSoFar();
+  answer.errors.push_back(
+      {"", "unregister " + Name() + ": a new incarnation came meanwhile"});
+  for (Removed& done : exit_->waiting) std::move(done)(answer);
+  exit_.reset();
+}
+
+UnregisterAnswer Registration::AnswerSoFar() const {
+  UnregisterAnswer answer;
+  answer.server_id = wanted_.server.server_id;
+  if (exit_->cluster != nullptr) {
+    answer.server_count = static_cast<int>(exit_->cluster->servers.size());
+  }
+  return answer;
+}
+
+// The version last written; after a restart, that of a record that says what we
+// wanted to be written, and was probed as such. Empty: there is none.
+RecordVersion Registration::FencingVersion() const {
+  if (!record_.version.text.empty() || exit_->cluster == nullptr) {
+    return record_.version;
+  }
+  const ServerPtr known = exit_->cluster->Find(wanted_.server.server_id);
+  if (known == nullptr ||
+      known->cluster_base_url != wanted_.server.cluster_base_url) {
+    return {};
+  }
+  return known->version;
+}
+
+void Registration::SendRemoval() {
+  const ServerKey key{cluster_.id, wanted_.server.server_id};
+  const std::string& type = wanted_.server.type;
+  if (cluster_.id.empty()) {
+    Leave(absl::OkStatus(), std::nullopt);
+    return;
+  }
+  auto cluster = context_.membership.Snapshot(type, cluster_.id);
+  if (cluster.ok()) exit_->cluster = *std::move(cluster);
+
+  const std::uint64_t serial = exit_->serial;
+  if (exit_->cause == RemovalCause::kUnregistered) {
+    busy_ = true;
+    context_.registry.Unregister(
+        key, type,
+        Guarded([serial](Registration& self,
+                         const absl::StatusOr<coord::Removed>& answer) {
+          self.OnRemovalAnswer(serial, answer.status(), std::nullopt);
+        }));
+    return;
+  }
+  const RecordVersion version = FencingVersion();
+  if (version.text.empty()) {
+    Leave(absl::OkStatus(), std::nullopt);
+    return;
+  }
+  busy_ = true;
+  // Our own renewals are no signs of life.
+  const Evidence evidence{version, std::max(exit_->since, acknowledged_)};
+  context_.registry.Remove(
+      key, type, evidence,
+      Guarded([serial](Registration& self, absl::StatusOr<Removal> answer) {
+        std::optional<Server> newer;
+        if (answer.ok() && std::holds_alternative<NewerRecord>(*answer)) {
+          newer = std::get<NewerRecord>(*std::move(answer)).record;
+        }
+        self.OnRemovalAnswer(serial, answer.status(), std::move(newer));
+      }));
+}
+
+void Registration::OnRemovalAnswer(std::uint64_t serial,
+                                   const absl::Status& status,
+                                   std::optional<Server> newer) {
+  busy_ = false;
+  if (!exit_) {
+    Attempt();
+  } else if (exit_->serial != serial) {
+    SendRemoval();
+  } else if (!status.ok() && context_.loop.Now() < exit_->give_up) {
+    attempt_timer_ =
+        RunAfter(context_.Jittered(context_.options.registration_retry),
+                 &Registration::SendRemoval);
+  } else {
+    Leave(status, std::move(newer));
+  }
+}
+
+void Registration::Leave(const absl::Status& status,
+                         std::optional<Server> newer) {
+  const ServerKey key{cluster_.id, wanted_.server.server_id};
+  const bool by_caller = exit_->cause == RemovalCause::kUnregistered;
+  const bool gone = !newer && (status.ok() || by_caller);
+  const absl::Time now = context_.loop.WallTime();
+  auto farewell = std::make_shared<Farewell>();
+  farewell->answer = AnswerSoFar();
+  farewell->waiting = std::move(exit_->waiting);
+  if (!status.ok()) {
+    farewell->answer.errors.push_back({"", std::string(status.message())});
+  }
+  if (!cluster_.id.empty()) {
+    context_.membership.SetHeld(key, false);
+    if (gone) {
+      context_.membership.Remove(
+          key, by_caller ? ChangeType::kLeft : ChangeType::kEvicted, now);
+    } else if (newer && !context_.registry.PushesChanges()) {
+      context_.membership.Apply(
+          cluster_,
+          {ChangeType::kUpdated, std::make_shared<Server>(*std::move(newer))},
+          now);
+    }
+  }
+  spdlog::info("registration ended{}",
+               Fields({{"server", Name()},
+                       {"cause", by_caller ? "unregistered" : "died"},
+                       {"removed", gone ? "yes" : "no"}}));
+
+  context_.store.Delete(
+      wanted_.server,
+      PostedTo(context_.loop, [farewell](const absl::Status& deleted) {
+        if (!deleted.ok()) {
+          farewell->answer.errors.push_back(
+              {"", std::string(deleted.message())});
+        }
+        farewell->Step();
+      }));
+  if (gone && exit_->cluster != nullptr && context_.options.management) {
+    context_.peers.AnnounceLeave(
+        *exit_->cluster, wanted_.server.server_id,
+        [farewell](AnnouncementResult result) {
+          for (auto& failed : result.failed) {
+            farewell->answer.errors.push_back(
+                {std::move(failed.server_id), std::move(failed.message)});
+          }
+          farewell->Step();
+        });
+  } else {
+    farewell->Step();
+  }
+  owner_.OnEnded(*this);
+}
+
+}  // namespace coord

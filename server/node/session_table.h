@@ -1,0 +1,88 @@
+// Sessions: which incarnation of which server is current, and until when it
+// lives without being heard from. Pure.
+#ifndef SERVER_NODE_SESSION_TABLE_H_
+#define SERVER_NODE_SESSION_TABLE_H_
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/core/lease_table.h"
+#include "server/core/server.h"
+
+namespace coord {
+
+// What tells the registrations of this process apart, in the order of lists.
+struct RegistrationKey {
+  std::string type;
+  std::string server_id;
+  std::string public_base_url;
+
+  static RegistrationKey Of(const Server& server) {
+    return {server.type, server.server_id, server.public_base_url};
+  }
+  friend auto operator<=>(const RegistrationKey&,
+                          const RegistrationKey&) = default;
+};
+
+// Not thread-safe.
+class SessionTable {
+ public:
+  // Superseded sessions beyond this many are forgotten, oldest first.
+  explicit SessionTable(std::size_t max_superseded = 10'000)
+      : max_superseded_(max_superseded) {}
+
+  // Opens a session, or changes the ttl of an open one; it lives for a full ttl
+  // from `now`, without a ttl for ever.
+  void Open(const std::string& session_id, RegistrationKey key,
+            std::optional<absl::Duration> ttl, absl::Time now);
+  // It is over: asked for, it is LEASE_EXPIRED from now on.
+  void Close(const std::string& session_id);
+  // The same, but remembered as SESSION_SUPERSEDED.
+  void Supersede(const std::string& session_id);
+  // Undoes Supersede; to be followed by Open.
+  void Reinstate(const std::string& session_id);
+
+  // Gives the session a full ttl from `now`; its length, infinite for one
+  // without. Errors: NOT_FOUND · LEASE_EXPIRED, FAILED_PRECONDITION ·
+  // SESSION_SUPERSEDED.
+  absl::StatusOr<absl::Duration> Touch(const std::string& session_id,
+                                       absl::Time now);
+  // nullptr when there is no such session. Valid until the next change.
+  const RegistrationKey* Find(const std::string& session_id) const;
+  // Why there is no such session: one of the errors of Touch.
+  absl::Status WhyClosed(const std::string& session_id) const;
+
+  // Closes sessions that were not heard from in time.
+  struct Expired {
+    std::string session_id;
+    RegistrationKey key;
+    absl::Duration ttl;
+  };
+  std::vector<Expired> TakeExpired(absl::Time now);
+  // No session expires before; see LeaseTable.
+  absl::Time NextCheck() const { return leases_.NextCheck(); }
+
+ private:
+  struct Session {
+    RegistrationKey key;
+    std::optional<absl::Duration> ttl;
+  };
+
+  const std::size_t max_superseded_;
+  absl::flat_hash_map<std::string, Session> sessions_;
+  LeaseTable<std::string> leases_;
+  absl::flat_hash_set<std::string> superseded_;
+  std::deque<std::string> superseded_order_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_SESSION_TABLE_H_
