@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -20,7 +21,7 @@
 namespace coord {
 
 struct FanOutOptions {
-  absl::Duration request_timeout = absl::Seconds(10);   // for one attempt
+  absl::Duration request_timeout = absl::Seconds(10);  // for one attempt
   absl::Duration default_time_limit = absl::Seconds(50);
   std::size_t max_node_answer_bytes = 3 << 20;
   std::size_t default_answer_bytes = 3 << 20;  // of an aggregate
@@ -32,8 +33,9 @@ struct FanOutOptions {
   // fraction; it holds retry_budget_reserve at the most and at the start.
   double retry_budget = 0.2;
   double retry_budget_reserve = 100;
-  bool management = true;      // off: every call is refused
-  bool forward_authorization = true;  // false where tokens are ours
+  bool management = true;               // off: every call is refused
+  bool forward_authorization = true;    // false where tokens are ours
+  std::string user_agent = "clusterd";  // where the caller names none
 };
 
 // Hears of servers that look dead. Called on an engine loop once the caller has

@@ -1,0 +1,184 @@
+#include "client/cpp/session_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/async_call.h"
+#include "client/cpp/proto_time.h"
+#include "common/error.h"
+
+namespace coord {
+namespace {
+
+constexpr double kJitter = 0.1;
+
+absl::Status ToStatus(const pb::KeepAliveError& error) {
+  const auto reason = ReasonFromName(error.reason());
+  if (reason.has_value()) return MakeError(*reason, error.message());
+  return absl::NotFoundError(
+      absl::StrCat(error.reason(), ": ", error.message()));
+}
+
+bool IsFinal(const absl::Status& status) {
+  return HasReason(status, Reason::kSessionSuperseded) ||
+         absl::IsInvalidArgument(status);
+}
+
+}  // namespace
+
+SessionCore::SessionCore(EventLoop& loop,
+                         std::shared_ptr<grpc::Channel> channel,
+                         SessionOptions options, absl::BitGenRef random)
+    : loop_(loop),
+      stub_(pb::RegistryService::NewStub(std::move(channel))),
+      options_(std::move(options)),
+      random_(random) {
+  BackoffPolicy& backoff = options_.backoff;
+  backoff.initial = std::min(backoff.initial, options_.ttl / 6);
+}
+
+void SessionCore::Register() {
+  pb::RegisterServerRequest request;
+  *request.mutable_server() = options_.server;
+  *request.mutable_ttl() = ToProto(options_.ttl);
+  call_ = StartCall<pb::RegisterServerRequest, pb::RegisterServerResponse>(
+      loop_,
+      [this](auto&&... arguments) {
+        stub_->async()->RegisterServer(
+            std::forward<decltype(arguments)>(arguments)...);
+      },
+      request, options_.call_timeout,
+      [this](absl::StatusOr<pb::RegisterServerResponse> response) {
+        call_.reset();
+        OnRegistered(std::move(response));
+      });
+}
+
+void SessionCore::OnRegistered(
+    absl::StatusOr<pb::RegisterServerResponse> response) {
+  if (response.ok()) registration_ = response->registration();
+  if (on_closed_) {
+    if (response.ok()) return Unregister();
+    return MaybeClosed();
+  }
+  if (!response.ok()) {
+    if (IsFinal(response.status())) return Stop(response.status());
+    return Lose(response.status());
+  }
+  // A server_id that clusterd chose stays the server's.
+  options_.server.set_server_id(registration_.server().server_id());
+  if (options_.callbacks.on_update) options_.callbacks.on_update(registration_);
+  Send();
+}
+
+void SessionCore::Send() {
+  if (stream_ == nullptr) {
+    stream_ = KeepAliveStream::Open(
+        *stub_, loop_,
+        {.on_response = [this](const auto& response) { OnResponse(response); },
+         .on_done = [this](const auto& status) { OnStreamDone(status); }});
+  }
+  stream_->Send(registration_.session_id());
+  StartTimer(options_.ttl / 3, [this] { stream_->Cancel(); });
+}
+
+void SessionCore::OnResponse(const pb::KeepAliveResponse& response) {
+  const bool current = !registration_.session_id().empty() &&
+                       registration_.session_id() == response.session_id();
+  if (on_closed_ || !current) return;
+  if (response.has_success()) return OnAlive(response.success());
+
+  registration_.clear_session_id();
+  const absl::Status status = ToStatus(response.error());
+  if (IsFinal(status)) return Stop(status);
+  Lose(status);
+}
+
+void SessionCore::OnAlive(const pb::KeepAliveSuccess& success) {
+  losses_ = 0;
+  registration_.mutable_server()->set_etag(success.etag());
+  if (registration_.state() != success.state()) {
+    registration_.set_state(success.state());
+    if (options_.callbacks.on_update) {
+      options_.callbacks.on_update(registration_);
+    }
+  }
+  StartTimer(Jitter(options_.ttl / 3, kJitter, random_), [this] { Send(); });
+}
+
+void SessionCore::OnStreamDone(const absl::Status& status) {
+  stream_.reset();
+  if (on_closed_) return MaybeClosed();
+  // Without a session, registering again is under way or out of the question.
+  if (registration_.session_id().empty()) return;
+  Lose(status.ok() ? absl::UnavailableError("keep alive: clusterd ended the "
+                                            "stream")
+                   : status);
+}
+
+void SessionCore::Lose(const absl::Status& status) {
+  StartTimer(Backoff(options_.backoff, ++losses_, random_), [this] {
+    if (registration_.session_id().empty()) {
+      Register();
+    } else {
+      Send();
+    }
+  });
+  if (options_.callbacks.on_lost) options_.callbacks.on_lost(status);
+}
+
+void SessionCore::Stop(const absl::Status& status) {
+  loop_.Cancel(timer_);
+  if (stream_ != nullptr) stream_->Cancel();
+  if (options_.callbacks.on_stopped) options_.callbacks.on_stopped(status);
+}
+
+void SessionCore::StartTimer(absl::Duration delay, EventLoop::Task task) {
+  loop_.Cancel(timer_);
+  timer_ = loop_.RunAfter(delay, std::move(task));
+}
+
+void SessionCore::Close(CloseCallback done) {
+  on_closed_ = std::move(done);
+  close_result_ = MakeError(
+      Reason::kNotRegistered,
+      absl::StrCat("close session of ", options_.server.type(), "/",
+                   options_.server.server_id(), ": it is not registered"));
+  StartTimer(options_.call_timeout, [this] {
+    if (call_ != nullptr) call_->TryCancel();
+  });
+  if (stream_ != nullptr) stream_->Cancel();
+  // A registration in flight is awaited, because it may succeed.
+  if (call_ == nullptr && !registration_.session_id().empty()) {
+    return Unregister();
+  }
+  MaybeClosed();
+}
+
+void SessionCore::Unregister() {
+  pb::UnregisterServerRequest request;
+  request.set_type(registration_.server().type());
+  request.set_server_id(registration_.server().server_id());
+  request.set_session_id(registration_.session_id());
+  call_ = StartCall<pb::UnregisterServerRequest, pb::UnregisterServerResponse>(
+      loop_,
+      [this](auto&&... arguments) {
+        stub_->async()->UnregisterServer(
+            std::forward<decltype(arguments)>(arguments)...);
+      },
+      request, options_.call_timeout,
+      [this](absl::StatusOr<pb::UnregisterServerResponse> response) {
+        call_.reset();
+        close_result_ = std::move(response);
+        MaybeClosed();
+      });
+}
+
+void SessionCore::MaybeClosed() {
+  if (call_ != nullptr || stream_ != nullptr) return;
+  loop_.Cancel(timer_);
+  std::move(on_closed_)(std::move(close_result_));
+}
+
+}  // namespace coord

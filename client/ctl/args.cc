@@ -1,0 +1,249 @@
+#include "client/ctl/args.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/ctl/text.h"
+#include "common/text_view.h"
+
+namespace coord {
+namespace {
+
+constexpr absl::Duration kLongestInterval = absl::Hours(24);
+
+absl::Status Bad(std::string_view what, std::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(AbslView(what), ": ", AbslView(why)));
+}
+
+absl::Status NotAllowed(std::string_view text, std::string_view allowed) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", AbslView(text), "\" is not allowed; use ", AbslView(allowed)));
+}
+
+bool IsOption(std::string_view argument) {
+  return argument.size() > 1 && argument.starts_with('-');
+}
+
+}  // namespace
+
+ValueParser Text(std::string* value) {
+  return [value](std::string_view text) {
+    *value = text;
+    return absl::OkStatus();
+  };
+}
+
+ValueParser TextList(std::vector<std::string>* values) {
+  return [values](std::string_view text) {
+    values->emplace_back(text);
+    return absl::OkStatus();
+  };
+}
+
+ValueParser Number(std::int64_t min, std::int64_t max, std::int64_t* value) {
+  return [min, max, value](std::string_view text) {
+    std::int64_t number = 0;
+    if (!absl::SimpleAtoi(AbslView(text), &number) || number < min ||
+        number > max) {
+      return NotAllowed(text,
+                        absl::StrCat("a whole number from ", min, " to ", max));
+    }
+    *value = number;
+    return absl::OkStatus();
+  };
+}
+
+absl::StatusOr<absl::Duration> ParseInterval(std::string_view text) {
+  absl::Duration interval;
+  if (!absl::ParseDuration(AbslView(text), &interval) ||
+      interval <= absl::ZeroDuration() || interval > kLongestInterval) {
+    return NotAllowed(text,
+                      "a duration with its unit, such as 500ms, 5s, 2m or 1h, "
+                      "of at most 24h");
+  }
+  return interval;
+}
+
+ValueParser Interval(absl::Duration* value) {
+  return [value](std::string_view text) {
+    const absl::StatusOr<absl::Duration> interval = ParseInterval(text);
+    if (interval.ok()) *value = *interval;
+    return interval.status();
+  };
+}
+
+ValueParser Interval(std::optional<absl::Duration>* value) {
+  return [value](std::string_view text) {
+    const absl::StatusOr<absl::Duration> interval = ParseInterval(text);
+    if (interval.ok()) *value = *interval;
+    return interval.status();
+  };
+}
+
+ValueParser OneOf(std::vector<std::string> allowed, std::size_t* index) {
+  return [allowed = std::move(allowed), index](std::string_view text) {
+    const auto it = std::find(allowed.begin(), allowed.end(), text);
+    if (it == allowed.end()) {
+      return NotAllowed(text, absl::StrJoin(allowed, ", "));
+    }
+    *index = static_cast<std::size_t>(it - allowed.begin());
+    return absl::OkStatus();
+  };
+}
+
+void ArgParser::Flag(std::string name, std::string help, bool* value) {
+  options_.push_back({section_, std::move(name), "", std::move(help),
+                      [value](std::string_view) {
+                        *value = true;
+                        return absl::OkStatus();
+                      }});
+}
+
+void ArgParser::Option(std::string name, std::string placeholder,
+                       std::string help, ValueParser parser) {
+  options_.push_back({section_, std::move(name), std::move(placeholder),
+                      std::move(help), std::move(parser)});
+}
+
+void ArgParser::Positional(std::string name, std::string help,
+                           ValueParser parser, Count count) {
+  positionals_.push_back(
+      {std::move(name), std::move(help), std::move(parser), count});
+}
+
+void ArgParser::Section(std::string heading) { section_ = std::move(heading); }
+
+absl::Status ArgParser::Parse(const std::vector<std::string>& args) {
+  std::vector<std::string> values;
+  for (std::size_t at = 0; at < args.size();) {
+    if (args[at] == "--") {
+      values.insert(values.end(), args.begin() + at + 1, args.end());
+      break;
+    }
+    if (IsOption(args[at])) {
+      const absl::StatusOr<std::size_t> taken = TakeOption(args, at);
+      if (!taken.ok()) return taken.status();
+      at += *taken;
+    } else {
+      values.push_back(args[at++]);
+    }
+  }
+  return TakePositionals(values);
+}
+
+absl::StatusOr<std::size_t> ArgParser::ParseOptions(
+    const std::vector<std::string>& args) {
+  std::size_t at = 0;
+  while (at < args.size() && IsOption(args[at])) {
+    const absl::StatusOr<std::size_t> taken = TakeOption(args, at);
+    if (!taken.ok()) return taken;
+    at += *taken;
+  }
+  return at;
+}
+
+absl::StatusOr<std::size_t> ArgParser::TakeOption(
+    const std::vector<std::string>& args, std::size_t at) {
+  const std::string_view argument = args[at];
+  const std::size_t equals = argument.find('=');
+  const std::string_view name = argument.substr(0, equals);
+  const auto option =
+      std::find_if(options_.begin(), options_.end(),
+                   [name](const OptionSpec& o) { return o.name == name; });
+  if (option == options_.end()) {
+    const auto append_name = [](std::string* out, const OptionSpec& o) {
+      out->append(o.name);
+    };
+    return Bad(name, absl::StrCat("unknown option; options are ",
+                                  absl::StrJoin(options_, ", ", append_name)));
+  }
+  const bool has_value = equals != std::string_view::npos;
+  std::string_view value;
+  std::size_t taken = 1;
+  if (option->placeholder.empty()) {
+    if (has_value) return Bad(name, "takes no value");
+  } else if (has_value) {
+    value = argument.substr(equals + 1);
+  } else if (at + 1 < args.size() && !args[at + 1].starts_with("--")) {
+    value = args[at + 1];
+    taken = 2;
+  } else {
+    return Bad(name, absl::StrCat("needs a value: ", option->placeholder));
+  }
+  const absl::Status status = option->parser(value);
+  if (!status.ok()) return Bad(name, StdView(status.message()));
+  return taken;
+}
+
+absl::Status ArgParser::TakePositionals(
+    const std::vector<std::string>& values) {
+  std::size_t at = 0;
+  for (const PositionalSpec& positional : positionals_) {
+    if (at == values.size()) {
+      if (positional.count == Count::kAtMostOne) break;
+      return Bad(positional.name, "missing");
+    }
+    do {
+      const absl::Status status = positional.parser(values[at++]);
+      if (!status.ok()) return Bad(positional.name, StdView(status.message()));
+    } while (positional.count == Count::kOneOrMore && at < values.size());
+  }
+  if (at < values.size()) {
+    return Bad(values[at], "unexpected argument");
+  }
+  return absl::OkStatus();
+}
+
+std::string ArgParser::Usage() const {
+  std::string usage = "[options]";
+  for (const PositionalSpec& positional : positionals_) {
+    switch (positional.count) {
+      case Count::kOne:
+        absl::StrAppend(&usage, " ", positional.name);
+        break;
+      case Count::kAtMostOne:
+        absl::StrAppend(&usage, " [", positional.name, "]");
+        break;
+      case Count::kOneOrMore:
+        absl::StrAppend(&usage, " ", positional.name, "...");
+        break;
+    }
+  }
+  return usage;
+}
+
+std::string ArgParser::Help() const {
+  std::string help;
+  if (!positionals_.empty()) {
+    std::vector<std::pair<std::string, std::string>> lines;
+    for (const PositionalSpec& p : positionals_) {
+      lines.emplace_back(p.name, p.help);
+    }
+    absl::StrAppend(&help, "\nArguments:\n", HelpLines(lines));
+  }
+  std::vector<std::string> sections;
+  for (const OptionSpec& o : options_) {
+    if (std::find(sections.begin(), sections.end(), o.section) ==
+        sections.end()) {
+      sections.push_back(o.section);
+    }
+  }
+  for (const std::string& section : sections) {
+    std::vector<std::pair<std::string, std::string>> lines;
+    for (const OptionSpec& o : options_) {
+      if (o.section != section) continue;
+      lines.emplace_back(o.placeholder.empty()
+                             ? o.name
+                             : absl::StrCat(o.name, " ", o.placeholder),
+                         o.help);
+    }
+    absl::StrAppend(&help, "\n", section, ":\n", HelpLines(lines));
+  }
+  return help;
+}
+
+}  // namespace coord

@@ -1,0 +1,26 @@
+// The aggregate of a cluster call, for people, and what it means for a script.
+#ifndef CLIENT_CTL_CALL_OUTPUT_H_
+#define CLIENT_CTL_CALL_OUTPUT_H_
+
+#include <string>
+
+#include "client/ctl/command.h"
+#include "mimik/cluster/v1/fan_out_service.pb.h"
+
+namespace coord {
+
+// The verdict, one line per node, bodies if asked for, then the data with one
+// element per line.
+std::string ResponseText(const ::mimik::cluster::v1::FanOutResponse& response);
+
+// One line for one node, as it arrives; the summary as a verdict.
+std::string EventText(const ::mimik::cluster::v1::StreamFanOutResponse& event);
+
+// What a call amounts to. Where the caller named a policy, meeting it is
+// enough; else every expected node must be in the results.
+ExitCode CallExitCode(::mimik::cluster::v1::Verdict verdict, bool policy_named,
+                      bool policy_met);
+
+}  // namespace coord
+
+#endif  // CLIENT_CTL_CALL_OUTPUT_H_

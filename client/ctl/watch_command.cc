@@ -1,0 +1,112 @@
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "client/cpp/cluster_watch.h"
+#include "client/ctl/command.h"
+#include "client/ctl/stop_signal.h"
+#include "client/ctl/text.h"
+#include "common/correlation_id.h"
+
+namespace coord {
+namespace {
+
+std::string ServerText(const pb::Server& server) {
+  return absl::StrCat(server.server_id(), "  ", server.cluster_base_url(),
+                      server.state() == pb::SERVER_STATE_ACTIVE
+                          ? ""
+                          : "  " + EnumName(server.state()));
+}
+
+class WatchCommand final : public Command {
+ public:
+  Description Describe() const override {
+    return {"watch", "Clusters", "follow the servers of a cluster",
+            "First the servers that are there, then one line for each change, "
+            "until SIGINT or\nSIGTERM. A lost connection is taken up again "
+            "where it broke off. Fails if clusterd\ncan't be reached to begin "
+            "with.\n"};
+  }
+
+  void Declare(ArgParser& args) override {
+    args.Positional("TYPE", "of the service", Text(&type_));
+    args.Option("--cluster", "ID", "where a type has several clusters",
+                Text(&cluster_id_));
+  }
+
+  ExitCode Run(const Context& context) override {
+    StopSignal stop;
+    const absl::StatusOr<Client> client = context.Connect();
+    if (!client.ok()) return context.Fail(client.status());
+
+    bool heard = false;
+    absl::Status stopped;
+    const auto end = [&stopped, &stop](const absl::Status& status) {
+      stopped = status;
+      stop.Raise();
+    };
+    WatchOptions options;
+    options.request.set_type(type_);
+    options.request.set_cluster_id(cluster_id_);
+    options.callbacks = {.on_event =
+                             [&](const pb::WatchClusterResponse& event) {
+                               heard = true;
+                               if (context.json)
+                                 return context.PrintJsonLine(event);
+                               Print(context, event);
+                             },
+                         .on_lost =
+                             [&](const absl::Status& status) {
+                               if (!heard) return end(status);
+                               context.err
+                                   << "clusterctl: " << ErrorText(status)
+                                   << "; trying again" << std::endl;
+                             },
+                         .on_stopped = end};
+    {
+      const ClusterWatch watch(*client, std::move(options));
+      stop.Wait();
+    }
+    return stopped.ok() ? ExitCode::kOk : context.Fail(stopped);
+  }
+
+ private:
+  static void Print(const Context& context,
+                    const pb::WatchClusterResponse& event) {
+    const auto line = [&context](const std::string& what,
+                                 const std::string& text) {
+      context.out << FormatDate(absl::Now()) << "  "
+                  << absl::StreamFormat("%-8s", what) << "  " << Printable(text)
+                  << std::endl;
+    };
+    if (event.has_snapshot()) {
+      for (const pb::Server& server : event.snapshot().servers()) {
+        line("PRESENT", ServerText(server));
+      }
+      if (event.snapshot().last()) {
+        line("SNAPSHOT",
+             absl::StrCat(event.snapshot().cluster().server_count(),
+                          " servers in ", event.snapshot().cluster().type(),
+                          " ", event.snapshot().cluster().id()));
+      }
+    } else if (event.has_change()) {
+      line(EnumName(event.change().type()),
+           ServerText(event.change().server()));
+    } else if (event.has_reset()) {
+      line("RESET", event.reset().reason());
+    }
+  }
+
+  std::string type_;
+  std::string cluster_id_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> NewWatchCommand() {
+  return std::make_unique<WatchCommand>();
+}
+
+}  // namespace coord

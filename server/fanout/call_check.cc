@@ -1,0 +1,204 @@
+#include "server/fanout/call_check.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/text_view.h"
+#include "common/url.h"
+
+namespace coord {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 256;  // cluster_id, customer_name
+constexpr std::size_t kMaxSelected = 16'384;
+constexpr std::size_t kMaxMethodBytes = 32;
+constexpr std::size_t kMaxHeaders = 128;
+constexpr std::size_t kMaxHeaderBytes = 16 << 10;  // as Node.js accepts
+constexpr int kMaxAttempts = 10;
+constexpr std::size_t kMaxStatuses = 64;
+constexpr absl::Duration kMinWait = absl::Milliseconds(1);
+constexpr absl::Duration kMaxAttemptTimeout = absl::Minutes(10);
+constexpr absl::Duration kMaxBackoff = absl::Minutes(1);
+
+// Those that a client must set itself, or that are about one connection only.
+constexpr std::array<std::string_view, 8> kRefusedHeaders = {
+    "host",           "connection", "transfer-encoding",
+    "content-length", "te",         "upgrade",
+    "expect",         "trailer"};
+
+bool IsToken(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+           return absl::ascii_isalnum(c) ||
+                  kMarks.find(static_cast<char>(c)) != std::string_view::npos;
+         });
+}
+
+bool HasControlCharacter(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](unsigned char c) { return absl::ascii_iscntrl(c); });
+}
+
+bool IsHeaderValue(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](unsigned char c) {
+    return c == '\t' || !absl::ascii_iscntrl(c);
+  });
+}
+
+class Checker {
+ public:
+  Checker(const FanOutCall& call, const FanOutOptions& options)
+      : call_(call), options_(options) {}
+
+  absl::Status Check() {
+    CheckTarget();
+    CheckHttp();
+    CheckHeaders();
+    CheckPolicy();
+    CheckRetry();
+    CheckLimits();
+    return InvalidFields(violations_);
+  }
+
+ private:
+  void Expect(bool good, std::string field, std::string rule) {
+    if (!good) violations_.push_back({std::move(field), std::move(rule)});
+  }
+
+  void ExpectOk(const absl::Status& status, std::string field) {
+    Expect(status.ok(), std::move(field), std::string(status.message()));
+  }
+
+  void CheckTarget() {
+    Expect(!call_.type.empty() || !call_.cluster_id.empty(), "type",
+           "must be given, or cluster_id");
+    Expect(call_.type.empty() || IsValidServerType(call_.type), "type",
+           std::string(kServerTypeRule));
+    Expect(call_.cluster_id.size() <= kMaxNameBytes, "cluster_id",
+           absl::StrCat("must be at most ", kMaxNameBytes, " bytes"));
+    Expect(call_.origin_server_id.empty() ||
+               IsValidServerId(call_.origin_server_id),
+           "origin_server_id", std::string(kServerIdRule));
+    Expect(call_.server_ids.size() <= kMaxSelected, "server_ids",
+           absl::StrCat("must be at most ", kMaxSelected));
+    for (std::size_t i = 0; i < call_.server_ids.size(); ++i) {
+      if (IsValidServerId(call_.server_ids[i])) continue;
+      Expect(false, absl::StrCat("server_ids[", i, "]"),
+             std::string(kServerIdRule));
+      return;
+    }
+  }
+
+  void CheckHttp() {
+    Expect(
+        call_.method.size() <= kMaxMethodBytes && IsToken(call_.method),
+        "http.method",
+        absl::StrCat("must be a token of at most ", kMaxMethodBytes, " bytes"));
+    Expect(!absl::EqualsIgnoreCase(call_.method, "CONNECT") &&
+               !absl::EqualsIgnoreCase(call_.method, "TRACE"),
+           "http.method", "must be neither CONNECT nor TRACE");
+    ExpectOk(CheckCallPath(call_.path), "http.path");
+    ExpectOk(CheckQuery(call_.query), "http.query");
+  }
+
+  void CheckHeaders() {
+    Expect(call_.headers.size() <= kMaxHeaders, "http.headers",
+           absl::StrCat("must be at most ", kMaxHeaders));
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < call_.headers.size(); ++i) {
+      const auto& [name, value] = call_.headers[i];
+      bytes += name.size() + value.size();
+      const std::string field = absl::StrCat("http.headers[", i, "]");
+      Expect(IsToken(name), absl::StrCat(field, ".name"), "must be a token");
+      Expect(!IsRefused(name), absl::StrCat(field, ".name"),
+             "must not be a header that clusterd sets itself or that is about "
+             "one connection only");
+      Expect(IsHeaderValue(value), absl::StrCat(field, ".value"),
+             "must not hold control characters");
+      if (!violations_.empty()) return;
+    }
+    Expect(bytes <= kMaxHeaderBytes, "http.headers",
+           absl::StrCat("must be at most ", kMaxHeaderBytes, " bytes in all"));
+  }
+
+  bool IsRefused(const std::string& name) const {
+    if (absl::StartsWithIgnoreCase(name, "proxy-")) return true;
+    if (!options_.forward_authorization &&
+        absl::EqualsIgnoreCase(name, "authorization")) {
+      return true;
+    }
+    return std::any_of(kRefusedHeaders.begin(), kRefusedHeaders.end(),
+                       [&](std::string_view refused) {
+                         return absl::EqualsIgnoreCase(name, AbslView(refused));
+                       });
+  }
+
+  void CheckPolicy() {
+    using Kind = CompletionPolicy::Kind;
+    const CompletionPolicy& policy = call_.policy;
+    Expect(policy.kind != Kind::kAtLeast || policy.n >= 1, "policy.at_least",
+           "must be at least 1");
+    Expect(policy.kind != Kind::kFirst || policy.n >= 1, "policy.first",
+           "must be at least 1");
+  }
+
+  void CheckRetry() {
+    const RetryPolicy& retry = call_.retry;
+    Expect(retry.max_attempts >= 1 && retry.max_attempts <= kMaxAttempts,
+           "retry.max_attempts", absl::StrCat("must be 1 to ", kMaxAttempts));
+    ExpectWithin(retry.backoff.initial, kMaxBackoff, "retry.initial_backoff");
+    ExpectWithin(retry.backoff.max, kMaxBackoff, "retry.max_backoff");
+    Expect(retry.statuses.size() <= kMaxStatuses &&
+               std::all_of(retry.statuses.begin(), retry.statuses.end(),
+                           [](int s) { return s >= 300 && s <= 599; }),
+           "retry.statuses",
+           absl::StrCat("must be at most ", kMaxStatuses,
+                        " statuses from 300 to 599"));
+  }
+
+  void CheckLimits() {
+    if (call_.attempt_timeout != absl::ZeroDuration()) {
+      ExpectWithin(call_.attempt_timeout, kMaxAttemptTimeout,
+                   "attempt_timeout");
+    }
+    Expect(call_.max_concurrency >= 0, "max_concurrency",
+           "must not be negative");
+    Expect(call_.max_answer_bytes <= options_.max_answer_bytes,
+           "max_answer_bytes",
+           absl::StrCat("must be at most ", options_.max_answer_bytes));
+    Expect(call_.customer_name.size() <= kMaxNameBytes &&
+               !HasControlCharacter(call_.customer_name),
+           "customer_name",
+           absl::StrCat("must be at most ", kMaxNameBytes,
+                        " bytes without control characters"));
+  }
+
+  void ExpectWithin(absl::Duration duration, absl::Duration most,
+                    std::string field) {
+    Expect(duration >= kMinWait && duration <= most, std::move(field),
+           absl::StrCat("must be ", absl::FormatDuration(kMinWait), " to ",
+                        absl::FormatDuration(most)));
+  }
+
+  const FanOutCall& call_;
+  const FanOutOptions& options_;
+  std::vector<FieldViolation> violations_;
+};
+
+}  // namespace
+
+absl::Status CheckCall(const FanOutCall& call, const FanOutOptions& options) {
+  return Checker(call, options).Check();
+}
+
+}  // namespace coord

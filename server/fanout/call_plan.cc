@@ -1,0 +1,150 @@
+#include "server/fanout/call_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/correlation_id.h"
+#include "common/error.h"
+#include "common/text_view.h"
+#include "server/core/completion.h"
+
+namespace coord {
+namespace {
+
+bool IsIdempotent(const FanOutCall& call) {
+  constexpr std::array<std::string_view, 5> kIdempotent = {
+      "GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
+  return call.idempotent.value_or(std::find(kIdempotent.begin(),
+                                            kIdempotent.end(),
+                                            call.method) != kIdempotent.end());
+}
+
+void ExpectMember(const ServerPtr& server, CallPlan& plan) {
+  NodeCall& node = plan.nodes.emplace_back();
+  NodeOutcome& outcome = plan.outcomes.emplace_back();
+  node.server = server;
+  outcome.server_id = server->server_id;
+  outcome.cluster_base_url = server->cluster_base_url;
+  if (server->state == ServerState::kDraining) {
+    node.state = NodeCall::State::kSettled;
+    outcome.kind = NodeOutcome::Kind::kSkipped;
+    outcome.skip = SkipReason::kDraining;
+    return;
+  }
+  ++plan.callable;
+  absl::StatusOr<BaseUrl> base = ParseBaseUrl(server->cluster_base_url);
+  if (!base.ok()) {
+    node.state = NodeCall::State::kSettled;
+    SetFailure(outcome, FailureReason::kUnreachable,
+               absl::StrCat("its cluster_base_url ", base.status().message()));
+    return;
+  }
+  node.base = *std::move(base);
+  ++plan.sendable;
+}
+
+void ExpectStranger(const std::string& server_id, CallPlan& plan) {
+  plan.nodes.emplace_back().state = NodeCall::State::kSettled;
+  NodeOutcome& outcome = plan.outcomes.emplace_back();
+  outcome.server_id = server_id;
+  SetFailure(outcome, FailureReason::kNotMember, "not a member of the cluster");
+  ++plan.callable;
+}
+
+void SelectNodes(const FanOutCall& call, CallPlan& plan) {
+  const ClusterSnapshot& snapshot = *plan.snapshot;
+  const std::size_t most = call.server_ids.empty() ? snapshot.servers.size()
+                                                   : call.server_ids.size();
+  plan.nodes.reserve(most);
+  plan.outcomes.reserve(most);
+  if (call.server_ids.empty()) {
+    for (const ServerPtr& server : snapshot.servers) {
+      if (server->server_id != call.origin_server_id) {
+        ExpectMember(server, plan);
+      }
+    }
+    return;
+  }
+  std::vector<std::string> selected = call.server_ids;
+  std::sort(selected.begin(), selected.end());
+  selected.erase(std::unique(selected.begin(), selected.end()), selected.end());
+  for (const std::string& id : selected) {
+    if (id == call.origin_server_id) continue;
+    if (const ServerPtr server = snapshot.Find(id)) {
+      ExpectMember(server, plan);
+    } else {
+      ExpectStranger(id, plan);
+    }
+  }
+}
+
+// A selected server that is no member counts for ALL and MAJORITY as one that
+// fails, but it can't help to reach a number.
+absl::Status CheckPolicy(const CallPlan& plan, const CompletionPolicy& policy) {
+  using Kind = CompletionPolicy::Kind;
+  const bool by_number =
+      policy.kind == Kind::kAtLeast || policy.kind == Kind::kFirst;
+  return CompletionTracker(policy, by_number ? plan.sendable : plan.callable)
+      .CheckPossible();
+}
+
+bool Has(const HttpHeaders& headers, std::string_view name) {
+  return std::any_of(headers.begin(), headers.end(), [&](const auto& header) {
+    return absl::EqualsIgnoreCase(header.name, AbslView(name));
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
+                                  const FanOutOptions& options,
+                                  const Membership& membership) {
+  CallPlan plan;
+  absl::StatusOr<SnapshotPtr> snapshot =
+      membership.Snapshot(call.type, call.cluster_id);
+  if (!snapshot.ok()) return snapshot.status();
+  plan.snapshot = *std::move(snapshot);
+  if (!call.origin_server_id.empty() &&
+      !plan.snapshot->Find(call.origin_server_id)) {
+    return MakeError(
+        Reason::kNotRegistered,
+        absl::StrCat("call cluster ", plan.snapshot->identity.id, ": origin ",
+                     call.origin_server_id, " is not a member"),
+        {{"server_id", call.origin_server_id}});
+  }
+  SelectNodes(call, plan);
+  if (absl::Status s = CheckPolicy(plan, call.policy); !s.ok()) return s;
+
+  plan.concurrency = std::min(
+      {plan.sendable, options.max_node_calls_per_call, options.max_node_calls,
+       call.max_concurrency > 0 ? call.max_concurrency : plan.sendable});
+  plan.answer_bytes = call.max_answer_bytes > 0 ? call.max_answer_bytes
+                                                : options.default_answer_bytes;
+  plan.attempt_timeout = call.attempt_timeout > absl::ZeroDuration()
+                             ? call.attempt_timeout
+                             : options.request_timeout;
+  plan.idempotent = IsIdempotent(call);
+  plan.path_and_query =
+      call.query.empty() ? call.path : absl::StrCat(call.path, "?", call.query);
+  return plan;
+}
+
+HttpHeaders RequestHeaders(const FanOutCall& call, std::string_view user_agent,
+                           std::string_view fresh, absl::Time now) {
+  HttpHeaders headers = call.headers;
+  const auto add = [&headers](std::string_view name, std::string value) {
+    if (Has(headers, name)) return;
+    headers.push_back({std::string(name), std::move(value)});
+  };
+  add("accept", "application/json");
+  add("accept-encoding", "identity");
+  if (!call.body.empty()) add("content-type", "application/json");
+  add("user-agent", std::string(user_agent));
+  add("x-correlation-id", NextCorrelationId(call.correlation_id, fresh, now));
+  return headers;
+}
+
+}  // namespace coord

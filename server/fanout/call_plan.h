@@ -1,0 +1,49 @@
+// What a call is going to do, settled before anything is sent.
+#ifndef SERVER_FANOUT_CALL_PLAN_H_
+#define SERVER_FANOUT_CALL_PLAN_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/core/membership.h"
+#include "server/core/server.h"
+#include "server/fanout/call.h"
+#include "server/fanout/engine.h"
+#include "server/fanout/node_call.h"
+
+namespace coord {
+
+struct CallPlan {
+  SnapshotPtr snapshot;
+  // Every expected node, by server_id, and its outcome. One to which nothing is
+  // to be sent is settled.
+  std::vector<NodeCall> nodes;
+  std::vector<NodeOutcome> outcomes;
+  int callable = 0;              // nodes that are not draining
+  int sendable = 0;              // nodes to which something is sent
+  int concurrency = 0;           // requests in flight at the most
+  std::size_t answer_bytes = 0;  // of the aggregate
+  absl::Duration attempt_timeout;
+  bool idempotent = false;
+  std::string path_and_query;
+};
+
+// Selects the nodes of a call that CheckCall found good. Errors: those of
+// Membership::Snapshot; FAILED_PRECONDITION · NOT_REGISTERED (the origin is no
+// member), POLICY_IMPOSSIBLE.
+absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
+                                  const FanOutOptions& options,
+                                  const Membership& membership);
+
+// The call's headers and those that it leaves to us, without authorization.
+// `fresh` names the request where the caller did not.
+HttpHeaders RequestHeaders(const FanOutCall& call, std::string_view user_agent,
+                           std::string_view fresh, absl::Time now);
+
+}  // namespace coord
+
+#endif  // SERVER_FANOUT_CALL_PLAN_H_

@@ -1,0 +1,80 @@
+// One node of a call: its attempts, what they prove, and what its outcome is.
+#ifndef SERVER_FANOUT_NODE_CALL_H_
+#define SERVER_FANOUT_NODE_CALL_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "common/url.h"
+#include "server/core/server.h"
+#include "server/fanout/call.h"
+#include "server/fanout/splice.h"
+#include "server/http/transport.h"
+
+namespace coord {
+
+// Where in the body the text lies that goes into the aggregate.
+struct DataSlice {
+  bool present = false;
+  std::size_t offset = 0;
+  std::size_t size = 0;
+};
+
+struct NodeCall {
+  enum class State { kReady, kInFlight, kBackingOff, kSettled };
+
+  ServerPtr server;  // nullptr: no member
+  BaseUrl base;
+  State state = State::kReady;
+
+  RequestId request = kNoRequest;  // of kInFlight
+  absl::Time due;                  // of kInFlight: give up; kBackingOff: go on
+  absl::Time attempt_start;
+  absl::Time first_start;
+  int attempts = 0;
+  int token = 0;               // which of the call's tokens was sent last
+  bool token_renewed = false;  // has had its one attempt with another token
+
+  bool lost = false;      // an attempt wrote and got no answer
+  bool answered = false;  // an attempt was answered
+  // Signs of death: the last attempt found no connection; one was left without
+  // a word for a full request timeout.
+  bool unreachable = false;
+  bool silent = false;
+
+  DataSlice data;
+
+  void AttemptStarted(RequestId id, absl::Time now);
+  void AttemptEnded(bool sent, bool got_answer);
+  Certainty certainty() const;
+};
+
+// --- what an attempt makes of an outcome
+// --------------------------------------
+
+void SetFailure(NodeOutcome& outcome, FailureReason reason, std::string cause);
+
+// Moves an answer into `outcome`: a result, or a failure HTTP_STATUS,
+// WRONG_SERVER or BAD_BODY. Returns what a result adds to the aggregate.
+DataSlice TakeAnswer(const FanOutCall& call, const Server& server,
+                     HttpResponse response, NodeBodyReader& reader,
+                     NodeOutcome& outcome);
+
+void TakeError(HttpError error, NodeOutcome& outcome);
+
+// --- whether to try again
+// ------------------------------------------------------
+
+// What is not idempotent is repeated only after 429, or when no byte was sent.
+bool MayRepeat(const HttpResponse& response, const RetryPolicy& retry,
+               bool idempotent);
+bool MayRepeat(const HttpError& error, bool idempotent);
+
+// What a 429 or 503 asks for in seconds; zero when it does not.
+absl::Duration RetryAfter(const HttpResponse& response);
+
+}  // namespace coord
+
+#endif  // SERVER_FANOUT_NODE_CALL_H_

@@ -1,0 +1,139 @@
+// One call from its first send to its answer. Everything but Cancel happens on
+// the loop of one lane; nothing is locked.
+#ifndef SERVER_FANOUT_RUNNING_CALL_H_
+#define SERVER_FANOUT_RUNNING_CALL_H_
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/random/random.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/core/completion.h"
+#include "server/core/token_source.h"
+#include "server/fanout/aggregate.h"
+#include "server/fanout/call.h"
+#include "server/fanout/call_plan.h"
+#include "server/fanout/engine.h"
+#include "server/fanout/limits.h"
+#include "server/fanout/node_call.h"
+#include "server/fanout/splice.h"
+#include "server/http/transport.h"
+
+namespace coord {
+
+class RunningCall;
+
+// What the calls of one loop share. Used on that loop only.
+struct EngineLane {
+  EventLoop& loop;
+  HttpTransport& transport;
+  NodeBodyReader reader;
+  absl::BitGen random;
+  // Keeps the calls alive until they end: callbacks hold bare pointers.
+  absl::flat_hash_set<std::shared_ptr<RunningCall>> calls;
+};
+
+// What all calls share.
+struct EngineState {
+  const FanOutOptions options;
+  const Membership& membership;
+  TokenSource* const tokens;
+  SuspicionSink& suspicions;
+  FanOutObserver& observer;
+  Permits calls{options.max_calls};
+  Permits node_calls{options.max_node_calls};
+  RetryBudget retries{options.retry_budget, options.retry_budget_reserve};
+};
+
+class RunningCall final : public FanOutEngine::CallHandle,
+                          public std::enable_shared_from_this<RunningCall> {
+ public:
+  // Takes over one permit of `engine.calls` and plan.concurrency of
+  // `engine.node_calls`.
+  RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
+              CallPlan plan, Delivery delivery,
+              std::shared_ptr<FanOutSink> sink);
+
+  // Sends what may be sent at once. On the loop.
+  void Begin();
+  void Cancel() override;
+
+ private:
+  using Index = std::uint32_t;  // of a node
+  using Due = std::pair<absl::Time, Index>;
+  enum class Ending { kPolicyMet, kDeadline, kCancelled };
+
+  bool WantsToken() const;
+  void FetchToken();
+  void OnToken(absl::StatusOr<std::string> token);
+  void RenewToken(Index i);
+
+  void SendReady();
+  void Send(Index i, absl::Time now);
+  void OnOutcome(Index i, HttpOutcome outcome);
+  void OnAnswer(Index i, HttpResponse response, absl::Time now);
+  void OnError(Index i, HttpError error, absl::Time now);
+  void OnAttemptTimeout(Index i, absl::Time now);
+  bool TryAgain(Index i, absl::Duration at_least, absl::Time now);
+  void Settle(Index i, absl::Time now);
+  void GiveBackPermits();
+
+  // Goes on after anything happened: sends, waits or ends. The last thing that
+  // an event does, since the call may be gone afterwards.
+  void Advance();
+  void WaitUntil(absl::Time when, Index i);
+  void ArmTimer();
+  void OnTimer();
+
+  void End(Ending ending);
+  void Abandon(Index i, Ending ending, absl::Time now);
+  FanOutSummary Summarize(absl::Time now) const;
+
+  EngineState& engine_;
+  EngineLane& lane_;
+  FanOutCall call_;
+  CallPlan plan_;
+  const Delivery delivery_;
+  std::shared_ptr<FanOutSink> sink_;
+  const absl::Time start_;
+  const absl::Time deadline_;
+
+  HttpHeaders headers_;
+  SharedTail tail_;
+  std::string token_;
+  int tokens_ = 0;  // how many were fetched; names the one that is in use
+  bool fetching_token_ = false;
+  absl::Status token_status_;
+
+  CompletionTracker tracker_;
+  Aggregate aggregate_;
+  std::vector<Index> ready_;  // nodes to send to, from next_ready_ on
+  std::size_t next_ready_ = 0;
+  int in_flight_ = 0;
+  int unsettled_;  // of those that something is sent to
+  int permits_;    // of engine_.node_calls
+  int skipped_ = 0;
+  std::vector<ServerPtr> suspects_;
+
+  TimerId deadline_timer_ = kNoTimer;
+  TimerId timer_ = kNoTimer;  // one for all nodes: the next that is due
+  absl::Time timer_due_ = absl::InfiniteFuture();
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> dues_;
+
+  bool begun_ = false;
+  bool cancelled_ = false;
+  std::atomic<bool> ended_ = false;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_FANOUT_RUNNING_CALL_H_
