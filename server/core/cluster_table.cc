@@ -1,1 +1,190 @@
-#include "server/core/membership.h"
+#include "server/core/cluster_table.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "common/text_view.h"
+
+namespace coord {
+namespace {
+
+ServerPtr WithState(const ServerPtr& server, ServerState state) {
+  if (server->state == state) return server;
+  auto changed = std::make_shared<Server>(*server);
+  changed->state = state;
+  return changed;
+}
+
+// A list that names a server twice means the newer record.
+absl::btree_map<std::string, ServerPtr> NewestById(
+    std::vector<Server> servers) {
+  absl::btree_map<std::string, ServerPtr> newest;
+  for (Server& server : servers) {
+    ServerPtr& known = newest[server.server_id];
+    if (known == nullptr || server.update_time > known->update_time) {
+      known = std::make_shared<const Server>(std::move(server));
+    }
+  }
+  return newest;
+}
+
+}  // namespace
+
+ClusterTable::ClusterTable(ClusterIdentity identity, std::size_t log_capacity,
+                           std::int64_t& last_revision, absl::Time now)
+    : identity_(std::move(identity)),
+      log_capacity_(log_capacity),
+      last_revision_(last_revision),
+      birth_(last_revision),
+      revision_(last_revision),
+      update_time_(now),
+      log_start_(last_revision) {}
+
+void ClusterTable::SetPublicBaseUrl(const std::string& url) {
+  if (identity_.public_base_url == url) return;
+  identity_.public_base_url = url;
+  snapshot_ = nullptr;
+}
+
+void ClusterTable::Put(ServerPtr server, absl::Time now) {
+  const std::string& id = server->server_id;
+  auto it = members_.find(id);
+  if (it == members_.end()) {
+    tombstones_.erase(id);
+    const std::int64_t revision = Log(ChangeType::kJoined, server, now);
+    members_.emplace(id, Member{std::move(server), revision});
+    return;
+  }
+  Member& member = it->second;
+  // What this process found out about a record holds as long as the record;
+  // that it is draining, its authority knows best.
+  if (server->version == member.record->version &&
+      server->state != ServerState::kDraining) {
+    server = WithState(server, member.record->state);
+  }
+  if (*server == *member.record) return;
+  member.said_at = Log(ChangeType::kUpdated, server, now);
+  member.record = std::move(server);
+}
+
+void ClusterTable::Remove(std::string_view server_id, ChangeType how,
+                          absl::Time now) {
+  auto it = members_.find(AbslView(server_id));
+  if (it == members_.end()) return;
+  ServerPtr last = std::move(it->second.record);
+  members_.erase(it);
+  const std::int64_t revision = Log(how, last, now);
+  tombstones_.insert_or_assign(last->server_id,
+                               Tombstone{last->update_time, now, revision});
+}
+
+bool ClusterTable::SetState(std::string_view server_id,
+                            const RecordVersion& version, ServerState state,
+                            absl::Time now) {
+  auto it = members_.find(AbslView(server_id));
+  if (it == members_.end() || it->second.record->version != version) {
+    return false;
+  }
+  Member& member = it->second;
+  if (member.record->state == state) return true;
+  member.record = WithState(member.record, state);
+  Log(ChangeType::kUpdated, member.record, now);
+  return true;
+}
+
+std::vector<std::string> ClusterTable::Replace(std::vector<Server> servers,
+                                               std::int64_t mark,
+                                               const HeldIds& held,
+                                               absl::Time now) {
+  const auto listed = NewestById(std::move(servers));
+  std::vector<std::string> missing;
+  std::vector<std::string> contested;
+  for (const auto& [id, member] : members_) {
+    if (listed.contains(id) || member.said_at > mark) continue;
+    (held.contains(id) ? contested : missing).push_back(id);
+  }
+  for (const auto& [id, server] : listed) {
+    if (!Outdated(*server, mark)) Put(server, now);
+  }
+  for (const std::string& id : missing) Remove(id, ChangeType::kLeft, now);
+  return contested;
+}
+
+bool ClusterTable::Outdated(const Server& server, std::int64_t mark) const {
+  if (auto it = members_.find(server.server_id); it != members_.end()) {
+    const Member& member = it->second;
+    return member.said_at > mark &&
+           server.update_time <= member.record->update_time;
+  }
+  auto it = tombstones_.find(server.server_id);
+  return it != tombstones_.end() && it->second.said_at > mark &&
+         server.update_time <= it->second.date;
+}
+
+std::vector<std::string> ClusterTable::MergeJoin(
+    const std::vector<Server>& servers, const HeldIds& held, absl::Time now) {
+  std::vector<std::string> contested;
+  for (const Server& server : servers) {
+    auto it = members_.find(server.server_id);
+    const ServerPtr known = it == members_.end() ? nullptr : it->second.record;
+    const bool newer =
+        known != nullptr && server.update_time > known->update_time;
+    if (held.contains(server.server_id)) {
+      if (newer && server.cluster_base_url != known->cluster_base_url) {
+        contested.push_back(server.server_id);
+      }
+      continue;
+    }
+    if (known != nullptr && !newer) continue;
+    auto tombstone = tombstones_.find(server.server_id);
+    if (tombstone != tombstones_.end() &&
+        server.update_time <= tombstone->second.date) {
+      continue;
+    }
+    Put(std::make_shared<const Server>(server), now);
+  }
+  return contested;
+}
+
+void ClusterTable::ExpireTombstones(absl::Time before) {
+  absl::erase_if(tombstones_, [&](const auto& entry) {
+    return entry.second.left_at <= before;
+  });
+}
+
+const SnapshotPtr& ClusterTable::Snapshot() {
+  if (snapshot_ != nullptr) return snapshot_;
+  auto snapshot = std::make_shared<ClusterSnapshot>();
+  snapshot->identity = identity_;
+  snapshot->revision = revision_;
+  snapshot->update_time = update_time_;
+  snapshot->servers.reserve(members_.size());
+  for (const auto& [id, member] : members_) {
+    snapshot->servers.push_back(member.record);
+  }
+  snapshot_ = std::move(snapshot);
+  return snapshot_;
+}
+
+const LoggedChange* ClusterTable::ChangeAfter(std::int64_t revision) const {
+  const auto it = std::upper_bound(
+      log_.begin(), log_.end(), revision,
+      [](std::int64_t r, const LoggedChange& c) { return r < c.revision; });
+  return it == log_.end() ? nullptr : &*it;
+}
+
+std::int64_t ClusterTable::Log(ChangeType type, ServerPtr server,
+                               absl::Time now) {
+  revision_ = ++last_revision_;
+  update_time_ = now;
+  snapshot_ = nullptr;
+  log_.push_back({revision_, {type, std::move(server)}});
+  while (log_.size() > log_capacity_) {
+    log_start_ = log_.front().revision;
+    log_.pop_front();
+  }
+  return revision_;
+}
+
+}  // namespace coord

@@ -1,1 +1,252 @@
 #include "server/core/membership.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/error.h"
+#include "common/text_view.h"
+#include "server/core/membership_impl.h"
+
+namespace coord {
+namespace {
+
+constexpr std::size_t kMaxIdsInMessage = 10;
+
+absl::Status NotFound(std::string_view type, std::string_view cluster_id) {
+  return MakeError(
+      Reason::kClusterNotFound,
+      cluster_id.empty() ? absl::StrCat("find cluster of type ", AbslView(type),
+                                        ": none is known here")
+                         : absl::StrCat("find cluster ", AbslView(cluster_id),
+                                        type.empty() ? "" : " of type ",
+                                        AbslView(type), ": none is known here"),
+      {{"type", std::string(type)}, {"cluster_id", std::string(cluster_id)}});
+}
+
+absl::Status Ambiguous(std::string_view type,
+                       const std::vector<Followed*>& candidates) {
+  std::vector<std::string> ids;
+  for (const Followed* followed : candidates) {
+    if (ids.size() == kMaxIdsInMessage) {
+      ids.back() = "...";
+      break;
+    }
+    ids.push_back(followed->table.identity().id);
+  }
+  return MakeError(
+      Reason::kClusterAmbiguous,
+      absl::StrCat("find cluster of type ", AbslView(type), ": there are ",
+                   candidates.size(),
+                   ", name one by its cluster_id: ", absl::StrJoin(ids, ", ")),
+      {{"type", std::string(type)}, {"cluster_ids", absl::StrJoin(ids, ",")}});
+}
+
+}  // namespace
+
+// --- what every operation needs ----------------------------------------------
+
+Followed* Membership::Impl::Find(std::string_view cluster_id) const {
+  const auto it = by_id.find(AbslView(cluster_id));
+  return it == by_id.end() ? nullptr : it->second;
+}
+
+Followed& Membership::Impl::FindOrCreate(const ClusterIdentity& identity,
+                                         absl::Time now) {
+  Followed*& followed = by_id[identity.id];
+  if (followed == nullptr) {
+    auto created = std::make_unique<Followed>(identity, options.log_capacity,
+                                              last_revision, now);
+    followed = created.get();
+    clusters.emplace(std::pair(identity.type, identity.id), std::move(created));
+  }
+  followed->table.SetPublicBaseUrl(identity.public_base_url);
+  return *followed;
+}
+
+absl::StatusOr<Followed*> Membership::Impl::Resolve(
+    std::string_view type, std::string_view cluster_id) const {
+  if (!cluster_id.empty()) {
+    Followed* followed = Find(cluster_id);
+    if (followed == nullptr ||
+        (!type.empty() && followed->table.identity().type != type)) {
+      return NotFound(type, cluster_id);
+    }
+    return followed;
+  }
+  std::vector<Followed*> with_servers;
+  std::vector<Followed*> empty;
+  for (auto it = clusters.lower_bound({std::string(type), ""});
+       it != clusters.end() && it->first.first == type; ++it) {
+    (it->second->table.empty() ? empty : with_servers)
+        .push_back(it->second.get());
+  }
+  const auto& candidates = with_servers.empty() ? empty : with_servers;
+  if (candidates.empty()) return NotFound(type, cluster_id);
+  if (candidates.size() > 1) return Ambiguous(type, candidates);
+  return candidates.front();
+}
+
+const HeldIds& Membership::Impl::HeldIn(std::string_view cluster_id) const {
+  static const HeldIds* const kNone = new HeldIds;
+  const auto it = held.find(AbslView(cluster_id));
+  return it == held.end() ? *kNone : it->second;
+}
+
+void Membership::Impl::Tell(Followed& followed, PendingWakes& wakes) {
+  if (followed.told_revision == followed.table.revision()) return;
+  followed.told_revision = followed.table.revision();
+  for (const auto& watcher : followed.armed) {
+    roaming.erase(watcher);
+    wakes.Add(watcher);
+  }
+  followed.armed.clear();
+
+  const bool was_empty = followed.told_empty;
+  followed.told_empty = followed.table.empty();
+  if (!was_empty || followed.told_empty) return;
+  absl::erase_if(roaming, [&](const std::shared_ptr<WatchState>& watcher) {
+    if (!watcher->Wants(followed.table.identity())) return false;
+    if (watcher->followed != nullptr) watcher->followed->armed.erase(watcher);
+    wakes.Add(watcher);
+    return true;
+  });
+}
+
+// --- the public face ---------------------------------------------------------
+
+Membership::Membership(MembershipOptions options, std::string epoch)
+    : impl_(std::make_unique<Impl>(options, std::move(epoch))) {}
+
+Membership::~Membership() = default;
+
+void Membership::Apply(const ClusterIdentity& cluster, const Change& change,
+                       absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed& followed = impl_->FindOrCreate(cluster, now);
+  if (change.type == ChangeType::kJoined ||
+      change.type == ChangeType::kUpdated) {
+    followed.table.Put(change.server, now);
+  } else {
+    followed.table.Remove(change.server->server_id, change.type, now);
+  }
+  impl_->Tell(followed, wakes);
+}
+
+std::int64_t Membership::Mark() const {
+  absl::MutexLock lock(&impl_->mutex);
+  return impl_->last_revision;
+}
+
+Membership::MergeOutcome Membership::Replace(const ClusterIdentity& cluster,
+                                             std::vector<Server> servers,
+                                             std::int64_t mark,
+                                             absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed& followed = impl_->FindOrCreate(cluster, now);
+  MergeOutcome outcome{
+      .contested = followed.table.Replace(std::move(servers), mark,
+                                          impl_->HeldIn(cluster.id), now)};
+  impl_->Tell(followed, wakes);
+  return outcome;
+}
+
+Membership::MergeOutcome Membership::MergeJoin(
+    std::string_view cluster_id, const std::vector<Server>& servers,
+    absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed* followed = impl_->Find(cluster_id);
+  if (followed == nullptr) return {.unknown_cluster = true};
+  MergeOutcome outcome{.contested = followed->table.MergeJoin(
+                           servers, impl_->HeldIn(cluster_id), now)};
+  impl_->Tell(*followed, wakes);
+  return outcome;
+}
+
+Membership::MergeOutcome Membership::MergeLeave(std::string_view cluster_id,
+                                                std::string_view server_id,
+                                                absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed* followed = impl_->Find(cluster_id);
+  if (followed == nullptr) return {.unknown_cluster = true};
+  if (impl_->HeldIn(cluster_id).contains(AbslView(server_id))) {
+    return {.contested = {std::string(server_id)}};
+  }
+  followed->table.Remove(server_id, ChangeType::kLeft, now);
+  impl_->Tell(*followed, wakes);
+  return {};
+}
+
+void Membership::SetHeld(const ServerKey& key, bool held) {
+  absl::MutexLock lock(&impl_->mutex);
+  if (held) {
+    impl_->held[key.cluster_id].insert(key.server_id);
+    return;
+  }
+  const auto it = impl_->held.find(key.cluster_id);
+  if (it == impl_->held.end()) return;
+  it->second.erase(key.server_id);
+  if (it->second.empty()) impl_->held.erase(it);
+}
+
+void Membership::Remove(const ServerKey& key, ChangeType how, absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed* followed = impl_->Find(key.cluster_id);
+  if (followed == nullptr) return;
+  followed->table.Remove(key.server_id, how, now);
+  impl_->Tell(*followed, wakes);
+}
+
+bool Membership::SetState(const ServerKey& key, const RecordVersion& version,
+                          ServerState state, absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed* followed = impl_->Find(key.cluster_id);
+  if (followed == nullptr) return false;
+  const bool set = followed->table.SetState(key.server_id, version, state, now);
+  impl_->Tell(*followed, wakes);
+  return set;
+}
+
+void Membership::Expire(absl::Time now) {
+  absl::MutexLock lock(&impl_->mutex);
+  const absl::Time before = now - impl_->options.tombstone_life;
+  for (auto it = impl_->clusters.begin(); it != impl_->clusters.end();) {
+    Followed& followed = *it->second;
+    followed.table.ExpireTombstones(before);
+    const std::string& id = followed.table.identity().id;
+    if (!followed.table.empty() || followed.table.has_tombstones() ||
+        followed.table.update_time() > before || followed.watchers > 0 ||
+        !impl_->HeldIn(id).empty()) {
+      ++it;
+      continue;
+    }
+    impl_->by_id.erase(id);
+    it = impl_->clusters.erase(it);
+  }
+}
+
+absl::StatusOr<SnapshotPtr> Membership::Snapshot(
+    std::string_view type, std::string_view cluster_id) const {
+  absl::MutexLock lock(&impl_->mutex);
+  const auto followed = impl_->Resolve(type, cluster_id);
+  if (!followed.ok()) return followed.status();
+  return (*followed)->table.Snapshot();
+}
+
+std::vector<SnapshotPtr> Membership::List() const {
+  absl::MutexLock lock(&impl_->mutex);
+  std::vector<SnapshotPtr> snapshots;
+  snapshots.reserve(impl_->clusters.size());
+  for (const auto& [key, followed] : impl_->clusters) {
+    snapshots.push_back(followed->table.Snapshot());
+  }
+  return snapshots;
+}
+
+}  // namespace coord

@@ -7,23 +7,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/core/server.h"
 
 namespace coord {
 
-class ClusterTable;  // one cluster: members, tombstones, change log
 class Watch;
+struct WatchState;
 
 struct MembershipOptions {
   // A leave is remembered this long, so that an older join can't undo it.
@@ -43,7 +38,9 @@ class Membership {
 
   // --- fed by an authority -------------------------------------------------
 
-  // A change that the authority pushed. Changes of one cluster come in order.
+  // A change that the authority pushed. Changes of one cluster come in order. A
+  // join of a member is an update, an update of a stranger a join, a leave of a
+  // stranger nothing; as everywhere here, what alters nothing is no change.
   void Apply(const ClusterIdentity& cluster, const Change& change,
              absl::Time now);
 
@@ -51,24 +48,29 @@ class Membership {
   // is sent to the authority.
   std::int64_t Mark() const;
 
-  // The authority's whole list, in answer to a request sent at `mark`. Replaces
-  // the table, except for joins and leaves received after that.
-  void Replace(const ClusterIdentity& cluster, std::vector<Server> servers,
-               std::int64_t mark, absl::Time now);
-
-  // --- fed by peers ----------------------------------------------------------
-
   struct MergeOutcome {
     // The cluster is none of ours: nothing changed, ask the authority.
     bool unknown_cluster = false;
-    // A held registration was named by a leave, or is missing or different in a
-    // list: its owner must look.
+    // Held registrations whose owner must look: see below.
     std::vector<std::string> contested;
   };
 
+  // The authority's whole list, in answer to a request sent at `mark`. Replaces
+  // the table, except for servers that joined, changed or left after that by
+  // what anybody else said: of those the list counts only if its record is
+  // strictly newer. A held registration that was known and is missing stays and
+  // is contested. Never an unknown_cluster.
+  MergeOutcome Replace(const ClusterIdentity& cluster,
+                       std::vector<Server> servers, std::int64_t mark,
+                       absl::Time now);
+
+  // --- fed by peers ----------------------------------------------------------
+
   // The list that came with a peer's join. For each server the strictly newer
   // update_time wins, no date is the oldest; not newer than a tombstone:
-  // ignored; a held registration is never changed.
+  // ignored. A held registration is never changed; it is contested where the
+  // list has a newer record of it at another address. That it is missing means
+  // nothing: the peer may have asked before it registered.
   MergeOutcome MergeJoin(std::string_view cluster_id,
                          const std::vector<Server>& servers, absl::Time now);
 
@@ -86,13 +88,15 @@ class Membership {
   void Remove(const ServerKey& key, ChangeType how, absl::Time now);
 
   // Marks a server ACTIVE, SUSPECTED or DRAINING without the authority;
-  // survives until the record is replaced by one of another version. False:
-  // the record is no longer the one with `version`.
+  // survives until the record is replaced by one of another version, or by one
+  // that is itself DRAINING. False: the record is no longer the one with
+  // `version`.
   bool SetState(const ServerKey& key, const RecordVersion& version,
                 ServerState state, absl::Time now);
 
-  // Drops tombstones that are too old, and clusters that have been empty since
-  // and are not watched. To be called now and then.
+  // Drops tombstones that are too old, and clusters that have been empty as
+  // long, are not watched and hold no registration of ours. To be called now
+  // and then.
   void Expire(absl::Time now);
 
   // --- read ------------------------------------------------------------------
@@ -108,18 +112,20 @@ class Membership {
   std::vector<SnapshotPtr> List() const;
 
   // Follows one cluster; one that does not exist yet is followed from its
-  // birth. `wake` is called, from any thread and never inside Next or
-  // OpenWatch, when Next has something after it had nothing; it must be quick
-  // and must not call back into this class. An empty token starts with a
-  // snapshot. Errors: CLUSTER_AMBIGUOUS, RESOURCE_EXHAUSTED ·
-  // TOO_MANY_WATCHERS.
+  // birth. Without a `cluster_id`, a watcher whose cluster is empty goes on
+  // with the first other one of its type that has servers. `wake` is called,
+  // from any thread and never inside Next or OpenWatch, when Next has something
+  // after it had nothing; it must be quick and must not call back into this
+  // class. An empty token starts with a snapshot; one that can't be honoured,
+  // with a reset. Errors: CLUSTER_AMBIGUOUS (unless the token settles it),
+  // RESOURCE_EXHAUSTED · TOO_MANY_WATCHERS.
   absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(
       std::string_view type, std::string_view cluster_id,
       std::string_view resume_token, std::function<void()> wake);
 
  private:
   friend class Watch;
-  struct Impl;
+  class Impl;
   std::unique_ptr<Impl> impl_;
 };
 
@@ -138,26 +144,31 @@ struct WatchEvent {
   Change change;
   ClusterIdentity cluster;
   std::int64_t revision = 0;
-  std::string resume_token;  // of kSnapshot and kChange: go on after this
+  // Of kSnapshot and kChange: go on after this. Empty while there is no
+  // cluster.
+  std::string resume_token;
 };
 
 // One watcher's place in the history of a cluster. Ordered, no gap, no
-// duplicate. Next is for one thread at a time; destroy it before its
-// Membership.
+// duplicate. For one thread at a time; destroy it before its Membership.
 class Watch {
  public:
+  // Waits for a `wake` that is running; none is called after that. So hold no
+  // lock here that `wake` takes.
   ~Watch();
   // The next event; kNothing arms `wake`.
   WatchEvent Next();
-  // Where this watcher stands now.
+  // Where this watcher stands now: what was delivered last. The token is empty
+  // before the first snapshot.
   std::int64_t revision() const;
   std::string resume_token() const;
 
  private:
   friend class Membership;
-  struct State;
-  explicit Watch(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;
+
+  Watch(Membership::Impl& membership, std::shared_ptr<WatchState> state);
+  Membership::Impl& membership_;
+  std::shared_ptr<WatchState> state_;
 };
 
 }  // namespace coord

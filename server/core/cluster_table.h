@@ -1,0 +1,112 @@
+// One cluster as this process knows it: members, what left lately, and the
+// changes that led here.
+#ifndef SERVER_CORE_CLUSTER_TABLE_H_
+#define SERVER_CORE_CLUSTER_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/time/time.h"
+#include "server/core/server.h"
+
+namespace coord {
+
+// The server_ids of a cluster that this process registered.
+using HeldIds = absl::flat_hash_set<std::string>;
+
+struct LoggedChange {
+  std::int64_t revision;
+  Change change;
+};
+
+// Every change takes the next number of a counter that all clusters of a
+// process share, so that a revision is never used twice, not even by a cluster
+// that was dropped and came back. What alters nothing is no change. A copy of
+// the members is made only when somebody reads after a change. Not thread-safe;
+// the rules are those of Membership.
+class ClusterTable {
+ public:
+  // Keeps the last `log_capacity` changes. `last_revision` must outlive it.
+  ClusterTable(ClusterIdentity identity, std::size_t log_capacity,
+               std::int64_t& last_revision, absl::Time now);
+
+  // --- changes ---------------------------------------------------------------
+
+  // The authority may move a cluster to another URL; an id keeps its type.
+  void SetPublicBaseUrl(const std::string& url);
+  // Joins or updates, whatever was known before.
+  void Put(ServerPtr server, absl::Time now);
+  // Absent: nothing.
+  void Remove(std::string_view server_id, ChangeType how, absl::Time now);
+  // False: absent or of another version.
+  bool SetState(std::string_view server_id, const RecordVersion& version,
+                ServerState state, absl::Time now);
+  // Both return the held ids that are contested.
+  std::vector<std::string> Replace(std::vector<Server> servers,
+                                   std::int64_t mark, const HeldIds& held,
+                                   absl::Time now);
+  std::vector<std::string> MergeJoin(const std::vector<Server>& servers,
+                                     const HeldIds& held, absl::Time now);
+  // Forgets what left at or before `before`.
+  void ExpireTombstones(absl::Time before);
+
+  // --- what is ---------------------------------------------------------------
+
+  const ClusterIdentity& identity() const { return identity_; }
+  bool empty() const { return members_.empty(); }
+  bool has_tombstones() const { return !tombstones_.empty(); }
+  absl::Time update_time() const { return update_time_; }
+  const SnapshotPtr& Snapshot();
+
+  // --- what was --------------------------------------------------------------
+
+  // The revision before its first change.
+  std::int64_t birth() const { return birth_; }
+  // That of the last change.
+  std::int64_t revision() const { return revision_; }
+  // Changes after this revision are all in the log.
+  std::int64_t log_start() const { return log_start_; }
+  // The first one after `revision`, which is log_start() at the least; nullptr
+  // when there is none. Valid until the next change.
+  const LoggedChange* ChangeAfter(std::int64_t revision) const;
+
+ private:
+  struct Member {
+    ServerPtr record;
+    std::int64_t said_at;  // the revision that brought this record
+  };
+  struct Tombstone {
+    absl::Time date;     // of the record that left
+    absl::Time left_at;  // by this process's clock
+    std::int64_t said_at;
+  };
+
+  // Whether something that was said after `mark` beats a record that was asked
+  // for then.
+  bool Outdated(const Server& server, std::int64_t mark) const;
+  std::int64_t Log(ChangeType type, ServerPtr server, absl::Time now);
+
+  ClusterIdentity identity_;
+  const std::size_t log_capacity_;
+  std::int64_t& last_revision_;
+  const std::int64_t birth_;
+  std::int64_t revision_;
+  absl::Time update_time_;
+
+  absl::btree_map<std::string, Member> members_;  // by server_id
+  absl::flat_hash_map<std::string, Tombstone> tombstones_;
+  std::deque<LoggedChange> log_;
+  std::int64_t log_start_;
+  SnapshotPtr snapshot_;  // nullptr after a change
+};
+
+}  // namespace coord
+
+#endif  // SERVER_CORE_CLUSTER_TABLE_H_

@@ -1,0 +1,151 @@
+// The inside of Membership and Watch, which share one lock.
+#ifndef SERVER_CORE_MEMBERSHIP_IMPL_H_
+#define SERVER_CORE_MEMBERSHIP_IMPL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "server/core/cluster_table.h"
+#include "server/core/membership.h"
+
+namespace coord {
+
+struct Followed;
+
+// One watcher. All but `wake` is guarded by the lock of Membership.
+struct WatchState {
+  WatchState(std::string_view type, std::string_view cluster_id,
+             std::function<void()> wake)
+      : type(type), cluster_id(cluster_id), wake(std::move(wake)) {}
+
+  // Whether this is a cluster that was asked for.
+  bool Wants(const ClusterIdentity& identity) const;
+  void Wake();
+  // No wake runs or will run after this.
+  void Close();
+
+  const std::string type;
+  const std::string cluster_id;  // empty: whichever has the type
+
+  Followed* followed = nullptr;     // nullptr: there is none yet
+  std::int64_t revision = 0;        // the last that was delivered
+  std::optional<ResetCause> reset;  // to be delivered first
+  bool needs_snapshot = true;       // to be delivered next
+
+  // Apart from the lock of Membership, which is not held over callbacks; this
+  // one is, so that Close can wait.
+  absl::Mutex wake_mutex;
+  std::function<void()> wake ABSL_GUARDED_BY(wake_mutex);
+};
+
+using WatchStates = absl::flat_hash_set<std::shared_ptr<WatchState>>;
+
+// A cluster and those who follow it.
+struct Followed {
+  Followed(const ClusterIdentity& identity, std::size_t log_capacity,
+           std::int64_t& last_revision, absl::Time now)
+      : table(identity, log_capacity, last_revision, now),
+        told_revision(table.revision()) {}
+
+  ClusterTable table;
+  int watchers = 0;
+  WatchStates armed;  // had nothing, want to be woken
+  // What watchers were last woken for.
+  std::int64_t told_revision;
+  bool told_empty = true;
+};
+
+// Watchers to be woken. Declared before the lock is taken, it does so after the
+// lock was given back.
+class PendingWakes {
+ public:
+  PendingWakes() = default;
+  PendingWakes(const PendingWakes&) = delete;
+  PendingWakes& operator=(const PendingWakes&) = delete;
+  ~PendingWakes() {
+    for (const auto& watcher : watchers_) watcher->Wake();
+  }
+  void Add(std::shared_ptr<WatchState> watcher) {
+    watchers_.push_back(std::move(watcher));
+  }
+
+ private:
+  std::vector<std::shared_ptr<WatchState>> watchers_;
+};
+
+class Membership::Impl {
+ public:
+  Impl(MembershipOptions options, std::string epoch)
+      : options(options), epoch(std::move(epoch)) {}
+
+  // nullptr when there is none.
+  Followed* Find(std::string_view cluster_id) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex);
+  Followed& FindOrCreate(const ClusterIdentity& identity, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // As Membership::Snapshot.
+  absl::StatusOr<Followed*> Resolve(std::string_view type,
+                                    std::string_view cluster_id) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex);
+  const HeldIds& HeldIn(std::string_view cluster_id) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex);
+
+  // After a change: whoever waits for it is to be woken.
+  void Tell(Followed& followed, PendingWakes& wakes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // Of a new watcher: where it starts.
+  absl::Status Start(WatchState& watcher, std::string_view resume_token)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  WatchEvent Next(const std::shared_ptr<WatchState>& watcher)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Forget(const std::shared_ptr<WatchState>& watcher)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Empty when there is nothing to go on from.
+  std::string TokenFor(const std::string& cluster_id,
+                       std::int64_t revision) const;
+
+  const MembershipOptions options;
+  const std::string epoch;
+
+  mutable absl::Mutex mutex;
+  std::int64_t last_revision ABSL_GUARDED_BY(mutex) = 0;
+  // By type and id.
+  absl::btree_map<std::pair<std::string, std::string>,
+                  std::unique_ptr<Followed>>
+      clusters ABSL_GUARDED_BY(mutex);
+  absl::flat_hash_map<std::string, Followed*> by_id ABSL_GUARDED_BY(mutex);
+  absl::flat_hash_map<std::string, HeldIds> held ABSL_GUARDED_BY(mutex);
+  std::size_t watchers ABSL_GUARDED_BY(mutex) = 0;
+  // Armed, and would rather follow another cluster once it has servers.
+  WatchStates roaming ABSL_GUARDED_BY(mutex);
+
+ private:
+  // Whether it would rather follow another cluster than the one it does.
+  bool Roams(const WatchState& watcher) const;
+  // Lets a watcher that roams follow what there is now; false: nothing better.
+  bool Move(WatchState& watcher) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Follow(WatchState& watcher, Followed& followed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  WatchEvent TakeSnapshot(WatchState& watcher)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+};
+
+}  // namespace coord
+
+#endif  // SERVER_CORE_MEMBERSHIP_IMPL_H_
