@@ -1,1 +1,145 @@
 #include "server/http/client.h"
+
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "server/http/origin_pool.h"
+#include "server/http/tls.h"
+
+namespace coord {
+
+class HttpClient::Impl {
+ public:
+  Impl(AsioLoop& loop, HttpClientOptions options,
+       std::unique_ptr<boost::asio::ssl::context> tls)
+      : options_(std::move(options)),
+        tls_(std::move(tls)),
+        context_{loop, options_, *tls_, 0,
+                 [this](Exchange& exchange, HttpOutcome outcome) {
+                   Finish(exchange, std::move(outcome));
+                 }} {}
+
+  ~Impl() {
+    context_.loop.Cancel(sweeper_);
+    // Destroying a callback must not find its request still here.
+    auto doomed = std::exchange(exchanges_, {});
+    for (auto& [id, exchange] : doomed) GiveUp(*exchange);
+  }
+
+  RequestId Send(HttpRequest request, Done done) {
+    const RequestId id{++last_id_};
+    auto owned = std::make_unique<Exchange>(Exchange{
+        .id = id, .request = std::move(request), .done = std::move(done)});
+    Exchange& exchange = *owned;
+    exchanges_.emplace(id, std::move(owned));
+    exchange.pool = &PoolOf(exchange.request.origin);
+    if (!exchange.pool->Start(exchange)) {
+      FailSoon(exchange,
+               {HttpError::Kind::kOverloaded, false, false,
+                absl::StrCat("send request to ", exchange.pool->peer(), ": ",
+                             options_.max_waiting,
+                             " requests wait for a connection")});
+    } else if (exchange.request.timeout < absl::InfiniteDuration()) {
+      exchange.timer = context_.loop.RunAfter(
+          exchange.request.timeout, [this, &exchange] { TimeOut(exchange); });
+    }
+    return id;
+  }
+
+  bool Cancel(RequestId id) {
+    const auto it = exchanges_.find(id);
+    if (it == exchanges_.end()) return false;
+    const std::unique_ptr<Exchange> exchange = std::move(it->second);
+    exchanges_.erase(it);
+    return GiveUp(*exchange);
+  }
+
+  HttpClientStats Stats() const {
+    HttpClientStats stats;
+    for (const auto& [origin, pool] : pools_) stats.connections += pool->open();
+    stats.idle = context_.total_idle;
+    stats.in_flight = exchanges_.size();
+    return stats;
+  }
+
+ private:
+  OriginPool& PoolOf(const Origin& origin) {
+    std::unique_ptr<OriginPool>& pool = pools_[origin];
+    if (!pool) {
+      pool = std::make_unique<OriginPool>(context_, origin);
+      if (sweeper_ == kNoTimer) ScheduleSweep();
+    }
+    return *pool;
+  }
+
+  bool GiveUp(Exchange& exchange) {
+    context_.loop.Cancel(exchange.timer);
+    return exchange.pool->Abandon(exchange);
+  }
+
+  void TimeOut(Exchange& exchange) {
+    HttpError error{
+        HttpError::Kind::kTimeout, false, false,
+        absl::StrCat("request to ", exchange.pool->peer(),
+                     ": no answer within ",
+                     absl::FormatDuration(exchange.request.timeout))};
+    error.answered = exchange.connection && exchange.connection->answered();
+    error.sent = exchange.pool->Abandon(exchange);
+    Finish(exchange, std::move(error));
+  }
+
+  void FailSoon(Exchange& exchange, HttpError error) {
+    exchange.timer = context_.loop.RunAfter(
+        absl::ZeroDuration(),
+        [this, &exchange, error = std::move(error)]() mutable {
+          Finish(exchange, std::move(error));
+        });
+  }
+
+  void Finish(Exchange& exchange, HttpOutcome outcome) {
+    context_.loop.Cancel(exchange.timer);
+    Done done = std::move(exchange.done);
+    exchanges_.erase(exchange.id);
+    std::move(done)(std::move(outcome));
+  }
+
+  void ScheduleSweep() {
+    sweeper_ = context_.loop.RunAfter(options_.max_idle_time / 4, [this] {
+      sweeper_ = kNoTimer;
+      const absl::Time now = context_.loop.Now();
+      for (auto& [origin, pool] : pools_) pool->Sweep(now);
+      absl::erase_if(pools_, [](auto& entry) { return entry.second->empty(); });
+      if (!pools_.empty()) ScheduleSweep();
+    });
+  }
+
+  const HttpClientOptions options_;
+  const std::unique_ptr<boost::asio::ssl::context> tls_;
+  PoolContext context_;
+  absl::flat_hash_map<Origin, std::unique_ptr<OriginPool>> pools_;
+  absl::flat_hash_map<RequestId, std::unique_ptr<Exchange>> exchanges_;
+  std::uint64_t last_id_ = 0;
+  TimerId sweeper_ = kNoTimer;
+};
+
+absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(
+    AsioLoop& loop, HttpClientOptions options) {
+  auto tls = MakeClientTls(options.ca_file);
+  if (!tls.ok()) return tls.status();
+  return std::unique_ptr<HttpClient>(new HttpClient(
+      std::make_unique<Impl>(loop, std::move(options), *std::move(tls))));
+}
+
+HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpClient::~HttpClient() = default;
+
+RequestId HttpClient::Send(HttpRequest request, Done done) {
+  return impl_->Send(std::move(request), std::move(done));
+}
+
+bool HttpClient::Cancel(RequestId id) { return impl_->Cancel(id); }
+
+HttpClientStats HttpClient::Stats() const { return impl_->Stats(); }
+
+}  // namespace coord

@@ -1,1 +1,209 @@
 #include "server/http/listener.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/log.h"
+#include "server/http/session.h"
+#include "server/http/stream.h"
+
+namespace coord {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+// After an accept that failed for want of sockets or memory.
+constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
+
+// The first address of `host`. Blocks for a name.
+absl::StatusOr<tcp::endpoint> Resolve(AsioLoop& loop,
+                                      const HttpListenerOptions& options,
+                                      boost::system::error_code& error) {
+  const asio::ip::address address = asio::ip::make_address(options.host, error);
+  if (!error) return tcp::endpoint(address, options.port);
+  tcp::resolver resolver(loop.io_context());
+  const auto results =
+      resolver.resolve(options.host, std::to_string(options.port),
+                       tcp::resolver::passive, error);
+  if (error) return absl::UnavailableError(ErrorText(error));
+  return results.begin()->endpoint();
+}
+
+}  // namespace
+
+class HttpListener::Impl final
+    : public SessionHost,
+      public std::enable_shared_from_this<HttpListener::Impl> {
+ public:
+  using StopDone = absl::AnyInvocable<void() &&>;
+
+  Impl(AsioLoop& loop, HttpListenerOptions options, HttpHandler handler)
+      : loop_(loop),
+        options_(std::move(options)),
+        handler_(std::move(handler)),
+        acceptor_(loop.io_context()) {}
+
+  // Not yet shared with the loop.
+  absl::Status Listen() {
+    boost::system::error_code error;
+    const auto endpoint = Resolve(loop_, options_, error);
+    if (!error) acceptor_.open(endpoint->protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(*endpoint, error);
+    if (!error) {
+      acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    }
+    if (!error) local_ = acceptor_.local_endpoint(error);
+    if (!error) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat(
+        "listen on ",
+        HostAndPort({.host = options_.host, .port = options_.port}), ": ",
+        ErrorText(error)));
+  }
+
+  const tcp::endpoint& local() const { return local_; }
+
+  void Accept() {
+    if (accepting_ || !acceptor_.is_open()) return;
+    if (sessions_.size() >= options_.max_connections) return;
+    accepting_ = true;
+    acceptor_.async_accept(
+        [self = shared_from_this()](boost::system::error_code error,
+                                    tcp::socket socket) {
+          self->OnAccept(error, std::move(socket));
+        });
+  }
+
+  void Stop(absl::Duration grace, StopDone done) {
+    stop_done_.push_back(std::move(done));
+    CloseAcceptor();
+    for (const auto& session : Sessions()) session->CloseSoon();
+    grace_timer_ = loop_.RunAfter(
+        grace, [self = shared_from_this()] { self->CloseSessions(); });
+    FinishStop();
+  }
+
+  void StopNow() {
+    CloseAcceptor();
+    stop_done_.clear();
+    CloseSessions();
+    handler_ = nullptr;
+  }
+
+  AsioLoop& loop() override { return loop_; }
+  const HttpListenerOptions& options() const override { return options_; }
+
+  void Handle(HttpServerRequest request, HttpReply reply) override {
+    handler_(std::move(request), std::move(reply));
+  }
+
+  void OnClosed(Session& session) override {
+    sessions_.erase(&session);
+    Accept();
+    FinishStop();
+  }
+
+ private:
+  void OnAccept(boost::system::error_code error, tcp::socket socket) {
+    accepting_ = false;
+    if (!acceptor_.is_open()) return;
+    if (error && error != asio::error::connection_aborted) {
+      spdlog::warn("accept failed{}", Fields({{"cause", ErrorText(error)}}));
+      accepting_ = true;
+      loop_.RunAfter(kAcceptPause, [self = shared_from_this()] {
+        self->accepting_ = false;
+        self->Accept();
+      });
+      return;
+    }
+    if (!error) {
+      auto session =
+          std::make_shared<Session>(shared_from_this(), std::move(socket));
+      sessions_.emplace(session.get(), session);
+      session->Start();
+    }
+    Accept();
+  }
+
+  void CloseAcceptor() {
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+  }
+
+  // A copy: closing changes the table.
+  std::vector<std::shared_ptr<Session>> Sessions() const {
+    std::vector<std::shared_ptr<Session>> sessions;
+    for (const auto& [key, session] : sessions_) sessions.push_back(session);
+    return sessions;
+  }
+
+  void CloseSessions() {
+    for (const auto& session : Sessions()) session->Close();
+  }
+
+  void FinishStop() {
+    if (acceptor_.is_open() || !sessions_.empty()) return;
+    loop_.Cancel(std::exchange(grace_timer_, kNoTimer));
+    for (StopDone& done : std::exchange(stop_done_, {})) std::move(done)();
+  }
+
+  AsioLoop& loop_;
+  const HttpListenerOptions options_;
+  HttpHandler handler_;
+  tcp::acceptor acceptor_;
+  tcp::endpoint local_;
+  bool accepting_ = false;
+  absl::flat_hash_map<const Session*, std::shared_ptr<Session>> sessions_;
+  TimerId grace_timer_ = kNoTimer;
+  std::vector<StopDone> stop_done_;
+};
+
+absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(
+    AsioLoop& loop, HttpListenerOptions options, HttpHandler handler) {
+  auto impl =
+      std::make_shared<Impl>(loop, std::move(options), std::move(handler));
+  if (absl::Status status = impl->Listen(); !status.ok()) return status;
+  loop.Post([impl] { impl->Accept(); });
+  return std::unique_ptr<HttpListener>(new HttpListener(std::move(impl)));
+}
+
+HttpListener::HttpListener(std::shared_ptr<Impl> impl)
+    : impl_(std::move(impl)) {}
+
+HttpListener::~HttpListener() {
+  bool stopped = false;
+  absl::Notification over;
+  // Notifies as well when the loop has ended and the task is only destroyed.
+  impl_->loop().Post([impl = impl_, &stopped,
+                      notify = absl::MakeCleanup([&over] { over.Notify(); })] {
+    impl->StopNow();
+    stopped = true;
+  });
+  over.WaitForNotification();
+  if (!stopped) impl_->StopNow();
+}
+
+std::string HttpListener::address() const {
+  return HostAndPort({.host = impl_->local().address().to_string(),
+                      .port = impl_->local().port()});
+}
+
+std::uint16_t HttpListener::port() const { return impl_->local().port(); }
+
+void HttpListener::Stop(absl::Duration grace,
+                        absl::AnyInvocable<void() &&> done) {
+  impl_->loop().Post([impl = impl_, grace, done = std::move(done)]() mutable {
+    impl->Stop(grace, std::move(done));
+  });
+}
+
+}  // namespace coord

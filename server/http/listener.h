@@ -43,9 +43,9 @@ struct HttpListenerOptions {
 };
 
 // HTTP/1.1 and 1.0, keep-alive. Requests that break the rules (malformed, two
-// lengths, obs-fold, headers or body too large, too slow) are answered by a JSON
-// error of the node API (`{"statusCode","title","message"}`: 400, 408, 413, 431)
-// and their connection is closed; other connections do not notice.
+// lengths, obs-fold, headers or body too large, too slow) are answered by a
+// JSON error of the node API (`{"statusCode","title","message"}`: 400, 408,
+// 413, 431) and their connection is closed; other connections do not notice.
 class HttpListener {
  public:
   // Binds and listens; requests are handled on `loop`. Errors: UNAVAILABLE, for

@@ -43,7 +43,7 @@ struct HttpRequest {
 
 struct HttpError {
   enum class Kind {
-    kUnreachable,     // no connection
+    kUnreachable,  // no connection
     kTimeout,
     kConnectionLost,  // before the answer was whole
     kBadResponse,     // not HTTP
@@ -53,8 +53,8 @@ struct HttpError {
   Kind kind = Kind::kUnreachable;
   // Whether a byte of the request may have left this machine.
   bool sent = false;
-  // Whether response headers had arrived (then `sent` too): the server answered,
-  // the answer was unusable.
+  // Whether response headers had arrived (then `sent` too): the server
+  // answered, the answer was unusable.
   bool answered = false;
   std::string message;  // `connect 127.0.0.1:80: connection refused`
 };

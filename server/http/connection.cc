@@ -1,0 +1,202 @@
+#include "server/http/connection.h"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/write.hpp>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/text_view.h"
+
+namespace coord {
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kSmallBuffer = 4 << 10;
+constexpr std::size_t kLargeBuffer = kMaxResponseHeaderBytes + kSmallBuffer;
+constexpr std::string_view kNoTail = "\r\n";
+
+asio::const_buffer BufferOf(std::string_view text) {
+  return asio::const_buffer(text.data(), text.size());
+}
+
+}  // namespace
+
+Connection::Connection(std::unique_ptr<Stream> stream, const std::string& peer,
+                       const std::string& host_line)
+    : stream_(std::move(stream)),
+      peer_(peer),
+      host_line_(host_line),
+      capacity_(kSmallBuffer),
+      buffer_(std::make_unique_for_overwrite<char[]>(capacity_)) {}
+
+bool Connection::Start(const HttpRequest& request, Done done) {
+  closed_ = nullptr;
+  sent_ = false;
+  parser_.Start(request.method == "HEAD", request.max_body_bytes);
+  if (!Write(request)) return false;
+  done_ = std::move(done);
+  if (!reading_) Read();
+  return true;
+}
+
+void Connection::Rest(absl::Time since, absl::AnyInvocable<void() &&> closed) {
+  resting_since_ = since;
+  closed_ = std::move(closed);
+  tail_ = nullptr;
+  if (capacity_ > kSmallBuffer && !reading_) {
+    capacity_ = kSmallBuffer;
+    buffer_ = std::make_unique_for_overwrite<char[]>(capacity_);
+    begin_ = end_ = 0;
+  }
+}
+
+void Connection::Close() {
+  if (!std::exchange(open_, false)) return;
+  // Destroying a callback may come back here.
+  Done done = std::move(done_);
+  auto closed = std::move(closed_);
+  done_ = nullptr;
+  closed_ = nullptr;
+  ErrorCode ignored;
+  stream_->socket.close(ignored);
+}
+
+// Tries at once, without a hop through the loop; only what the socket does not
+// take waits.
+bool Connection::Write(const HttpRequest& request) {
+  head_.clear();
+  absl::StrAppend(&head_, request.method, " ", request.target, " HTTP/1.1\r\n",
+                  host_line_);
+  tail_ = request.tail;
+  Buffers buffers = {BufferOf(head_), BufferOf(tail_ ? *tail_ : kNoTail)};
+  std::size_t written = 0;
+  if (!stream_->tls) {
+    ErrorCode error;
+    written = stream_->socket.write_some(buffers, error);
+    if (error && error != asio::error::would_block) return false;
+    if (written == asio::buffer_size(buffers)) {
+      sent_ = true;
+      return true;
+    }
+  }
+  sent_ = true;
+  const std::size_t from_head = std::min(written, head_.size());
+  buffers[0] += from_head;
+  buffers[1] += written - from_head;
+  WriteRest(buffers);
+  return true;
+}
+
+void Connection::WriteRest(Buffers buffers) {
+  writing_ = true;
+  auto on_written = [self = shared_from_this()](ErrorCode error, std::size_t) {
+    self->writing_ = false;
+    if (!error || !self->open_) return;
+    // The server may have answered before it stopped reading: the read tells.
+    self->write_failed_ = true;
+    ErrorCode ignored;
+    self->stream_->socket.shutdown(asio::socket_base::shutdown_receive,
+                                   ignored);
+  };
+  if (stream_->tls) {
+    asio::async_write(*stream_->tls, buffers, std::move(on_written));
+  } else {
+    asio::async_write(stream_->socket, buffers, std::move(on_written));
+  }
+}
+
+void Connection::Read() {
+  reading_ = true;
+  MakeRoom();
+  const asio::mutable_buffer room(buffer_.get() + end_, capacity_ - end_);
+  auto on_read = [self = shared_from_this()](ErrorCode error,
+                                             std::size_t size) {
+    self->OnRead(error, size);
+  };
+  if (stream_->tls) {
+    stream_->tls->async_read_some(room, std::move(on_read));
+  } else {
+    stream_->socket.async_read_some(room, std::move(on_read));
+  }
+}
+
+// A read that filled the buffer promises more: the buffer grows.
+void Connection::MakeRoom() {
+  const bool was_full = end_ == capacity_;
+  const std::size_t waiting = end_ - begin_;
+  if (was_full && capacity_ < kLargeBuffer) {
+    const std::size_t capacity = std::min(4 * capacity_, kLargeBuffer);
+    auto buffer = std::make_unique_for_overwrite<char[]>(capacity);
+    std::memcpy(buffer.get(), buffer_.get() + begin_, waiting);
+    buffer_ = std::move(buffer);
+    capacity_ = capacity;
+  } else if (begin_ > 0) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, waiting);
+  }
+  begin_ = 0;
+  end_ = waiting;
+}
+
+void Connection::OnRead(ErrorCode error, std::size_t size) {
+  reading_ = false;
+  if (!open_) return;
+  if (!done_) {
+    // Between requests: the server has closed, or sent what nobody asked for.
+    auto closed = std::move(closed_);
+    Close();
+    if (closed) std::move(closed)();
+    return;
+  }
+  if (error) return OnReadError(error);
+  end_ += size;
+  std::size_t taken = 0;
+  const auto progress =
+      parser_.Parse({buffer_.get() + begin_, end_ - begin_}, taken);
+  begin_ += taken;
+  OnProgress(progress);
+  // Whoever got the answer may have sent the next request on this connection.
+  if (open_ && !reading_) Read();
+}
+
+void Connection::OnProgress(ResponseParser::Progress progress) {
+  switch (progress) {
+    case ResponseParser::Progress::kNeedMore:
+      return;
+    case ResponseParser::Progress::kDone: {
+      const bool reusable =
+          parser_.keep_alive() && begin_ == end_ && !writing_ && !write_failed_;
+      return Finish(parser_.TakeResponse(), reusable);
+    }
+    case ResponseParser::Progress::kFailed:
+      return Fail(parser_.error_kind(), parser_.error());
+  }
+}
+
+void Connection::OnReadError(ErrorCode error) {
+  // Without TLS's own end the answer may have been cut by anybody.
+  if (error != asio::error::eof) {
+    return Fail(HttpError::Kind::kConnectionLost, ErrorText(error));
+  }
+  if (parser_.ParseEnd() == ResponseParser::Progress::kFailed) {
+    return Fail(parser_.error_kind(), parser_.error());
+  }
+  Finish(parser_.TakeResponse(), false);
+}
+
+void Connection::Fail(HttpError::Kind kind, std::string_view cause) {
+  Finish(HttpError{kind, sent_, answered(),
+                   absl::StrCat("read answer from ", peer_, ": ",
+                                AbslView(cause))},
+         false);
+}
+
+void Connection::Finish(HttpOutcome outcome, bool reusable) {
+  Done done = std::move(done_);
+  done_ = nullptr;
+  std::move(done)(std::move(outcome), reusable);
+}
+
+}  // namespace coord

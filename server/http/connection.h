@@ -1,0 +1,90 @@
+// One connection of the client: one request at a time.
+#ifndef SERVER_HTTP_CONNECTION_H_
+#define SERVER_HTTP_CONNECTION_H_
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "server/http/response_parser.h"
+#include "server/http/stream.h"
+#include "server/http/transport.h"
+
+namespace coord {
+
+// Lives on the loop; its operations hold it. A read is always waiting, between
+// requests too: that costs no system call (the read that a request would have
+// to start first is the one that finds nothing, whenever it is made) and
+// notices a server that closes without a look before each use.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // The end of a request. `reusable`: the connection may carry another one.
+  using Done = absl::AnyInvocable<void(HttpOutcome, bool reusable) &&>;
+
+  // `peer` and `host_line` (`Host: …\r\n`) outlive this until Close.
+  Connection(std::unique_ptr<Stream> stream, const std::string& peer,
+             const std::string& host_line);
+
+  // Sends `request`; `done` comes later, unless Close comes first. False: the
+  // connection is dead and not a byte has left; `done` is destroyed.
+  bool Start(const HttpRequest& request, Done done);
+
+  // Between requests: `closed` is called when the connection dies.
+  void Rest(absl::Time since, absl::AnyInvocable<void() &&> closed);
+
+  // Ends it; no callback comes after.
+  void Close();
+
+  // Of the request in flight: see HttpError.
+  bool sent() const { return sent_; }
+  bool answered() const { return parser_.got_header(); }
+
+  absl::Time resting_since() const { return resting_since_; }
+
+ private:
+  using ErrorCode = boost::system::error_code;
+  using Buffers = std::array<boost::asio::const_buffer, 2>;
+
+  bool Write(const HttpRequest& request);
+  void WriteRest(Buffers buffers);
+  void Read();
+  void MakeRoom();
+  void OnRead(ErrorCode error, std::size_t size);
+  void OnProgress(ResponseParser::Progress progress);
+  void OnReadError(ErrorCode error);
+  void Fail(HttpError::Kind kind, std::string_view cause);
+  void Finish(HttpOutcome outcome, bool reusable);
+
+  const std::unique_ptr<Stream> stream_;
+  const std::string& peer_;
+  const std::string& host_line_;
+
+  Done done_;  // empty between requests
+  std::string head_;
+  SharedTail tail_;
+  bool sent_ = false;
+  bool writing_ = false;
+  bool write_failed_ = false;
+
+  bool open_ = true;
+  bool reading_ = false;
+  ResponseParser parser_;
+  // Bytes [begin_, end_) of buffer_ were read and not yet parsed.
+  std::size_t capacity_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+
+  absl::AnyInvocable<void() &&> closed_;
+  absl::Time resting_since_ = absl::InfinitePast();
+};
+
+}  // namespace coord
+
+#endif  // SERVER_HTTP_CONNECTION_H_

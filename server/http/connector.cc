@@ -1,0 +1,140 @@
+#include "server/http/connector.h"
+
+#include <openssl/ssl.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/text_view.h"
+
+namespace coord {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+// Whether the cause lies here and not at the other side.
+bool IsLocalExhaustion(const boost::system::error_code& error) {
+  namespace errc = boost::system::errc;
+  return error == errc::too_many_files_open ||
+         error == errc::too_many_files_open_in_system ||
+         error == errc::no_buffer_space || error == errc::not_enough_memory ||
+         error == errc::address_not_available;
+}
+
+}  // namespace
+
+Connector::Connector(AsioLoop& loop, asio::ssl::context& tls, Origin origin)
+    : loop_(loop),
+      tls_(tls),
+      origin_(std::move(origin)),
+      resolver_(loop.io_context()) {}
+
+void Connector::Start(absl::Duration timeout, Done done) {
+  done_ = std::move(done);
+  if (timeout < absl::InfiniteDuration()) {
+    timer_ = loop_.RunAfter(timeout, [self = shared_from_this(), timeout] {
+      self->timer_ = kNoTimer;
+      self->Finish(absl::UnavailableError(absl::StrCat(
+          "connect ", HostAndPort(self->origin_), ": no connection within ",
+          absl::FormatDuration(timeout))));
+    });
+  }
+  ErrorCode error;
+  const asio::ip::address address = asio::ip::make_address(origin_.host, error);
+  if (error) {
+    Resolve();
+  } else {
+    endpoints_.emplace_back(address, origin_.port);
+    TryNext({});
+  }
+}
+
+void Connector::Cancel() {
+  done_ = nullptr;
+  loop_.Cancel(std::exchange(timer_, kNoTimer));
+  resolver_.cancel();
+  ErrorCode ignored;
+  if (stream_) stream_->socket.close(ignored);
+}
+
+void Connector::Resolve() {
+  resolver_.async_resolve(
+      origin_.host, std::to_string(origin_.port),
+      tcp::resolver::numeric_service,
+      [self = shared_from_this()](ErrorCode error,
+                                  const tcp::resolver::results_type& results) {
+        if (!self->done_) return;
+        if (error) return self->Fail("resolve", error);
+        for (const auto& result : results) {
+          self->endpoints_.push_back(result.endpoint());
+        }
+        self->TryNext(asio::error::host_not_found);
+      });
+}
+
+void Connector::TryNext(ErrorCode last) {
+  if (next_ == endpoints_.size()) return Fail("connect", last);
+  stream_ = std::make_unique<Stream>(loop_.io_context());
+  stream_->socket.async_connect(endpoints_[next_++],
+                                [self = shared_from_this()](ErrorCode error) {
+                                  if (self->done_) self->OnConnected(error);
+                                });
+}
+
+void Connector::OnConnected(ErrorCode error) {
+  if (!error) {
+    // A reset that came with the connection shows here.
+    stream_->socket.set_option(tcp::no_delay(true), error);
+  }
+  if (!error) stream_->socket.non_blocking(true, error);
+  // A socket may connect to itself when nobody listens on an ephemeral port of
+  // this machine.
+  if (!error &&
+      stream_->socket.local_endpoint(error) == endpoints_[next_ - 1]) {
+    error = asio::error::connection_refused;
+  }
+  if (error) return TryNext(error);
+  if (origin_.tls) return Handshake();
+  Finish(std::move(stream_));
+}
+
+void Connector::Handshake() {
+  stream_->tls = std::make_unique<Stream::Tls>(stream_->socket, tls_);
+  Stream::Tls& tls = *stream_->tls;
+  ErrorCode error;
+  asio::ip::make_address(origin_.host, error);
+  const bool is_name = error.failed();
+  if (is_name) {
+    SSL_set_tlsext_host_name(tls.native_handle(), origin_.host.c_str());
+  }
+  tls.set_verify_callback(asio::ssl::host_name_verification(origin_.host),
+                          error);
+  if (error) return Fail("tls handshake with", error);
+  tls.async_handshake(asio::ssl::stream_base::client,
+                      [self = shared_from_this()](ErrorCode failure) {
+                        if (!self->done_) return;
+                        if (failure) {
+                          return self->Fail("tls handshake with", failure);
+                        }
+                        self->Finish(std::move(self->stream_));
+                      });
+}
+
+void Connector::Fail(std::string_view action, ErrorCode error) {
+  const std::string message = absl::StrCat(
+      AbslView(action), " ", HostAndPort(origin_), ": ", ErrorText(error));
+  Finish(IsLocalExhaustion(error) ? absl::ResourceExhaustedError(message)
+                                  : absl::UnavailableError(message));
+}
+
+void Connector::Finish(absl::StatusOr<std::unique_ptr<Stream>> result) {
+  Done done = std::move(done_);
+  Cancel();
+  std::move(done)(std::move(result));
+}
+
+}  // namespace coord

@@ -1,0 +1,184 @@
+#include "server/http/origin_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace coord {
+
+OriginPool::OriginPool(PoolContext& context, Origin origin)
+    : context_(context),
+      origin_(std::move(origin)),
+      peer_(HostAndPort(origin_)),
+      host_line_(absl::StrCat("Host: ", origin_.HostHeader(), "\r\n")) {}
+
+OriginPool::~OriginPool() {
+  while (!idle_.empty()) Drop(RemoveIdle(idle_.begin()));
+}
+
+bool OriginPool::Start(Exchange& exchange) {
+  while (ConnectionPtr connection = TakeIdle(exchange.request.repeatable)) {
+    if (StartOn(std::move(connection), exchange)) return true;
+  }
+  const std::size_t max = context_.options.max_connections;
+  // All that rest did so for too long: a new one takes the place of the oldest.
+  if (open_ >= max && !idle_.empty()) Drop(RemoveIdle(idle_.begin()));
+  if (open_ < max) {
+    Connect(exchange);
+    return true;
+  }
+  if (waiting_.size() >= context_.options.max_waiting) return false;
+  exchange.place = waiting_.insert(waiting_.end(), &exchange);
+  exchange.waiting = true;
+  return true;
+}
+
+bool OriginPool::Abandon(Exchange& exchange) {
+  if (std::exchange(exchange.waiting, false)) {
+    waiting_.erase(exchange.place);
+    return false;
+  }
+  if (exchange.connector) {
+    std::exchange(exchange.connector, nullptr)->Cancel();
+    --open_;
+    ServeNextWaiting();
+    return false;
+  }
+  if (!exchange.connection) return false;
+  const bool sent = exchange.connection->sent();
+  Drop(std::exchange(exchange.connection, nullptr));
+  ServeNextWaiting();
+  return sent;
+}
+
+void OriginPool::Sweep(absl::Time now) {
+  const absl::Time oldest = now - context_.options.max_idle_time;
+  while (!idle_.empty() && idle_.front()->resting_since() <= oldest) {
+    Drop(RemoveIdle(idle_.begin()));
+  }
+}
+
+// False, and the connection is gone, when it turned out to be dead.
+bool OriginPool::StartOn(ConnectionPtr connection, Exchange& exchange) {
+  const bool started = connection->Start(
+      exchange.request, [this, &exchange](HttpOutcome outcome, bool reusable) {
+        OnAnswer(exchange, std::move(outcome), reusable);
+      });
+  if (started) {
+    exchange.connection = std::move(connection);
+  } else {
+    Drop(connection);
+  }
+  return started;
+}
+
+void OriginPool::Connect(Exchange& exchange) {
+  ++open_;
+  exchange.connector =
+      std::make_shared<Connector>(context_.loop, context_.tls, origin_);
+  exchange.connector->Start(
+      exchange.request.connect_timeout,
+      [this, &exchange](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+        OnConnected(exchange, std::move(stream));
+      });
+}
+
+void OriginPool::OnConnected(Exchange& exchange,
+                             absl::StatusOr<std::unique_ptr<Stream>> stream) {
+  exchange.connector = nullptr;
+  HttpError error;
+  if (stream.ok()) {
+    if (StartOn(
+            std::make_shared<Connection>(*std::move(stream), peer_, host_line_),
+            exchange)) {
+      return;
+    }
+    error = {HttpError::Kind::kConnectionLost, false, false,
+             absl::StrCat("send request to ", peer_,
+                          ": connection closed by the server")};
+  } else {
+    --open_;
+    error = {absl::IsResourceExhausted(stream.status())
+                 ? HttpError::Kind::kOverloaded
+                 : HttpError::Kind::kUnreachable,
+             false, false, std::string(stream.status().message())};
+  }
+  ServeNextWaiting();
+  context_.finish(exchange, std::move(error));
+}
+
+void OriginPool::OnAnswer(Exchange& exchange, HttpOutcome outcome,
+                          bool reusable) {
+  ConnectionPtr connection = std::move(exchange.connection);
+  // Before the caller hears of it, whose next request may use the connection.
+  if (reusable) {
+    Release(std::move(connection));
+  } else {
+    Drop(connection);
+    ServeNextWaiting();
+  }
+  context_.finish(exchange, std::move(outcome));
+}
+
+void OriginPool::Release(ConnectionPtr connection) {
+  if (!waiting_.empty()) {
+    Exchange& next = TakeWaiting();
+    if (!StartOn(std::move(connection), next)) Connect(next);
+    return;
+  }
+  if (idle_.size() >= context_.options.max_idle ||
+      context_.total_idle >= context_.options.max_total_idle) {
+    Drop(connection);
+    return;
+  }
+  connection->Rest(context_.loop.Now(),
+                   [this, closed = connection.get()] { OnIdleClosed(closed); });
+  idle_.push_back(std::move(connection));
+  ++context_.total_idle;
+}
+
+OriginPool::ConnectionPtr OriginPool::TakeIdle(bool repeatable) {
+  if (idle_.empty()) return nullptr;
+  const absl::Duration max_age =
+      repeatable ? context_.options.max_idle_time
+                 : context_.options.max_idle_time_unrepeatable;
+  const absl::Time since = idle_.back()->resting_since();
+  if (context_.loop.Now() - since >= max_age) return nullptr;
+  return RemoveIdle(std::prev(idle_.end()));
+}
+
+OriginPool::ConnectionPtr OriginPool::RemoveIdle(
+    std::vector<ConnectionPtr>::iterator it) {
+  ConnectionPtr connection = std::move(*it);
+  idle_.erase(it);
+  --context_.total_idle;
+  return connection;
+}
+
+void OriginPool::OnIdleClosed(const Connection* connection) {
+  const auto it = std::find_if(
+      idle_.begin(), idle_.end(),
+      [connection](const ConnectionPtr& c) { return c.get() == connection; });
+  Drop(RemoveIdle(it));
+}
+
+void OriginPool::Drop(const ConnectionPtr& connection) {
+  connection->Close();
+  --open_;
+}
+
+void OriginPool::ServeNextWaiting() {
+  if (waiting_.empty() || open_ >= context_.options.max_connections) return;
+  Connect(TakeWaiting());
+}
+
+Exchange& OriginPool::TakeWaiting() {
+  Exchange& exchange = *waiting_.front();
+  waiting_.pop_front();
+  exchange.waiting = false;
+  return exchange;
+}
+
+}  // namespace coord

@@ -1,0 +1,245 @@
+#include "server/http/request_parser.h"
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/optional.hpp>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/text_view.h"
+
+namespace coord {
+namespace {
+
+namespace http = boost::beast::http;
+using ErrorCode = boost::beast::error_code;
+using BeastView = boost::beast::string_view;
+
+constexpr std::uint64_t kMaxReserve = 64 << 10;
+
+// What no client leaves unescaped (WHATWG URL, the query's percent-encode set).
+bool IsForbiddenInTarget(char c) {
+  return c <= ' ' || c >= 0x7f || c == '"' || c == '#' || c == '<' || c == '>';
+}
+
+class Parser final : public http::basic_parser<true> {
+ public:
+  Parser(std::size_t max_header_bytes, std::size_t max_body_bytes)
+      : max_header_bytes_(max_header_bytes) {
+    eager(true);
+    header_limit(static_cast<std::uint32_t>(max_header_bytes));
+    body_limit(max_body_bytes);
+  }
+
+  HttpServerRequest& request() { return request_; }
+  bool http11() const { return http11_; }
+  bool expects_continue() const { return expects_continue_; }
+  // Set where Beast's own codes say too little.
+  const std::string& complaint() const { return complaint_; }
+
+ private:
+  void on_request_impl(http::verb, BeastView method, BeastView target,
+                       int version, ErrorCode& ec) override {
+    http11_ = version >= 11;
+    request_.method = std::string(method);
+    if (target.front() != '/' ||
+        std::any_of(target.begin(), target.end(), IsForbiddenInTarget)) {
+      return Complain("target must be an escaped path that starts with /", ec);
+    }
+    const std::size_t mark = std::min(target.find('?'), target.size());
+    request_.path = std::string(target.substr(0, mark));
+    if (mark < target.size()) {
+      request_.query = std::string(target.substr(mark + 1));
+    }
+    header_bytes_ = method.size() + target.size() + 12;
+  }
+
+  void on_field_impl(http::field field, BeastView name, BeastView value,
+                     ErrorCode& ec) override {
+    if (is_header_done()) return;
+    // Beast limits what it has not taken yet, not the whole.
+    header_bytes_ += name.size() + value.size() + 4;
+    if (header_bytes_ > max_header_bytes_) {
+      ec = http::error::header_limit;
+      return;
+    }
+    switch (field) {
+      case http::field::host:
+        if (std::exchange(has_host_, true)) {
+          return Complain("more than one host header", ec);
+        }
+        break;
+      case http::field::transfer_encoding:
+        // Beast takes other codings for a request without a body: the rest of
+        // it would be the next request.
+        if (!http11_ || !absl::EqualsIgnoreCase(AbslView(value), "chunked")) {
+          return Complain("transfer-encoding other than chunked", ec);
+        }
+        break;
+      case http::field::expect:
+        expects_continue_ =
+            http11_ && absl::EqualsIgnoreCase(AbslView(value), "100-continue");
+        break;
+      default:
+        break;
+    }
+    request_.headers.push_back({std::string(name), std::string(value)});
+  }
+
+  void on_header_impl(ErrorCode& ec) override {
+    if (http11_ && !has_host_) Complain("no host header", ec);
+  }
+
+  void on_body_init_impl(const boost::optional<std::uint64_t>& length,
+                         ErrorCode&) override {
+    if (length) request_.body.reserve(std::min(*length, kMaxReserve));
+  }
+
+  std::size_t on_body_impl(BeastView data, ErrorCode&) override {
+    request_.body.append(data.data(), data.size());
+    return data.size();
+  }
+
+  void on_response_impl(int, BeastView, int, ErrorCode&) override {}
+  void on_chunk_header_impl(std::uint64_t, BeastView, ErrorCode&) override {}
+
+  std::size_t on_chunk_body_impl(std::uint64_t, BeastView data,
+                                 ErrorCode& ec) override {
+    return on_body_impl(data, ec);
+  }
+
+  void on_finish_impl(ErrorCode&) override {}
+
+  void Complain(std::string_view complaint, ErrorCode& ec) {
+    complaint_ = complaint;
+    ec = http::error::bad_field;
+  }
+
+  const std::size_t max_header_bytes_;
+  std::size_t header_bytes_ = 0;
+  bool http11_ = true;
+  bool has_host_ = false;
+  bool expects_continue_ = false;
+  std::string complaint_;
+  HttpServerRequest request_;
+};
+
+}  // namespace
+
+class RequestParser::Impl {
+ public:
+  Impl(std::size_t max_header_bytes, std::size_t max_body_bytes)
+      : max_header_bytes_(max_header_bytes), max_body_bytes_(max_body_bytes) {
+    Start();
+  }
+
+  void Start() {
+    scanned_ = 0;
+    parser_.emplace(max_header_bytes_, max_body_bytes_);
+  }
+
+  Progress Parse(std::string_view data, std::size_t& taken) {
+    taken = 0;
+    if (!parser_->is_header_done() && !CheckLines(data)) {
+      return Progress::kFailed;
+    }
+    ErrorCode ec;
+    taken = parser_->put(boost::asio::buffer(data.data(), data.size()), ec);
+    scanned_ -= std::min(scanned_, taken);
+    if (ec && ec != http::error::need_more) return Fail(ec);
+    if (parser_->is_done()) return Progress::kDone;
+    if (data.size() - taken < max_header_bytes_) return Progress::kNeedMore;
+    return Fail(parser_->is_header_done() ? http::error::bad_chunk
+                                          : http::error::header_limit);
+  }
+
+  bool wants_continue() const {
+    return parser_->is_header_done() && !parser_->is_done() &&
+           parser_->expects_continue();
+  }
+  HttpServerRequest TakeRequest() { return std::move(parser_->request()); }
+  bool keep_alive() const { return parser_->keep_alive(); }
+  bool http11() const { return parser_->http11(); }
+  int error_status() const { return error_status_; }
+  const std::string& error() const { return error_; }
+
+ private:
+  // Refuses what Beast puts up with or waits on: folded header lines, and lines
+  // that end in a bare LF.
+  bool CheckLines(std::string_view data) {
+    while (scanned_ < data.size()) {
+      const std::size_t lf = data.find('\n', scanned_);
+      if (lf == std::string_view::npos) {
+        scanned_ = data.size();
+        break;
+      }
+      if (lf == 0 || data[lf - 1] != '\r') {
+        return Refuse(400, "line ends without a carriage return");
+      }
+      if (lf + 1 == data.size()) {
+        scanned_ = lf;
+        break;
+      }
+      if (data[lf + 1] == ' ' || data[lf + 1] == '\t') {
+        return Refuse(400, "folded header line");
+      }
+      scanned_ = lf + 1;
+      // The empty line: what follows is the body.
+      if (lf == 1 || data[lf - 2] == '\n') break;
+    }
+    return true;
+  }
+
+  Progress Fail(ErrorCode ec) {
+    if (ec == http::error::body_limit) {
+      Refuse(413, absl::StrCat("body is over ", max_body_bytes_, " bytes"));
+    } else if (ec == http::error::header_limit) {
+      Refuse(431,
+             absl::StrCat("headers are over ", max_header_bytes_, " bytes"));
+    } else if (!parser_->complaint().empty()) {
+      Refuse(400, parser_->complaint());
+    } else {
+      Refuse(400, absl::StrCat("malformed request: ", ec.message()));
+    }
+    return Progress::kFailed;
+  }
+
+  bool Refuse(int status, std::string message) {
+    error_status_ = status;
+    error_ = std::move(message);
+    return false;
+  }
+
+  const std::size_t max_header_bytes_;
+  const std::size_t max_body_bytes_;
+  std::optional<Parser> parser_;
+  // Bytes of the next call's data that CheckLines has seen.
+  std::size_t scanned_ = 0;
+  int error_status_ = 400;
+  std::string error_;
+};
+
+RequestParser::RequestParser(std::size_t max_header_bytes,
+                             std::size_t max_body_bytes)
+    : impl_(std::make_unique<Impl>(max_header_bytes, max_body_bytes)) {}
+RequestParser::~RequestParser() = default;
+
+void RequestParser::Start() { impl_->Start(); }
+
+RequestParser::Progress RequestParser::Parse(std::string_view data,
+                                             std::size_t& taken) {
+  return impl_->Parse(data, taken);
+}
+
+bool RequestParser::wants_continue() const { return impl_->wants_continue(); }
+HttpServerRequest RequestParser::TakeRequest() { return impl_->TakeRequest(); }
+bool RequestParser::keep_alive() const { return impl_->keep_alive(); }
+bool RequestParser::http11() const { return impl_->http11(); }
+int RequestParser::error_status() const { return impl_->error_status(); }
+const std::string& RequestParser::error() const { return impl_->error(); }
+
+}  // namespace coord

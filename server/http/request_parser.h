@@ -1,0 +1,48 @@
+// Turns the bytes of one connection into requests.
+#ifndef SERVER_HTTP_REQUEST_PARSER_H_
+#define SERVER_HTTP_REQUEST_PARSER_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/http/listener.h"
+
+namespace coord {
+
+// A thin layer on Beast's parser that is stricter than it: one framing, one
+// Host, no folded lines, targets that start with `/`. Trailers are dropped.
+class RequestParser {
+ public:
+  enum class Progress { kNeedMore, kDone, kFailed };
+
+  RequestParser(std::size_t max_header_bytes, std::size_t max_body_bytes);
+  ~RequestParser();
+
+  // Gets ready for the next request.
+  void Start();
+
+  // Takes bytes from the front of `data`; `taken` tells how many. What was not
+  // taken comes first in the next call, with more behind it.
+  Progress Parse(std::string_view data, std::size_t& taken);
+
+  // Whether the client waits for `100 Continue` before it sends the body.
+  bool wants_continue() const;
+  // Once done, and without the peer.
+  HttpServerRequest TakeRequest();
+  bool keep_alive() const;
+  bool http11() const;
+
+  // Once failed: how to answer.
+  int error_status() const;
+  const std::string& error() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_HTTP_REQUEST_PARSER_H_

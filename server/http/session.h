@@ -1,0 +1,100 @@
+// One connection of the listener.
+#ifndef SERVER_HTTP_SESSION_H_
+#define SERVER_HTTP_SESSION_H_
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "server/http/asio_loop.h"
+#include "server/http/listener.h"
+#include "server/http/request_parser.h"
+
+namespace coord {
+
+class Session;
+
+// What a session sees of its listener.
+class SessionHost {
+ public:
+  virtual ~SessionHost() = default;
+  virtual AsioLoop& loop() = 0;
+  virtual const HttpListenerOptions& options() const = 0;
+  virtual void Handle(HttpServerRequest request, HttpReply reply) = 0;
+  virtual void OnClosed(Session& session) = 0;
+};
+
+// Reads a request, has it handled, writes the answer, and again; pipelined
+// requests wait in the socket. Lives on the loop; its operations hold it.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(std::shared_ptr<SessionHost> host,
+          boost::asio::ip::tcp::socket socket);
+
+  void Start();
+  // Closes after the request in progress, at once if there is none.
+  void CloseSoon();
+  void Close();
+
+ private:
+  enum class State { kReading, kHandling, kWriting, kLingering, kClosed };
+  using ErrorCode = boost::system::error_code;
+  using Buffers = std::array<boost::asio::const_buffer, 2>;
+  class Ticket;
+
+  void Resume();
+  bool Step();
+  void Read();
+  void MakeRoom();
+  void OnRead(ErrorCode error, std::size_t size);
+  bool OnIncomplete();
+  void Handle();
+  void Refuse(int status, std::string_view message);
+  void Respond(HttpResponse response);
+  void SerializeHead(const HttpResponse& response, bool has_body);
+  void Write(Buffers buffers);
+  void OnWritten();
+  void Linger();
+  void Drain();
+
+  void SetDeadline(absl::Duration delay);
+  void ArmTimer();
+  void OnDeadline();
+
+  const std::shared_ptr<SessionHost> host_;
+  boost::asio::ip::tcp::socket socket_;
+  std::string peer_;
+  State state_ = State::kReading;
+
+  RequestParser parser_;
+  // Bytes [begin_, end_) of buffer_ were read and not yet parsed.
+  std::size_t capacity_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+
+  bool resuming_ = false;
+  bool started_ = false;  // a part of a request has arrived
+  bool continued_ = false;
+  bool close_soon_ = false;
+  // Of the request being answered.
+  bool to_head_ = false;
+  bool to_http10_ = false;
+  bool keep_alive_ = true;
+
+  std::string head_;
+  std::string body_;
+
+  absl::Time deadline_ = absl::InfiniteFuture();
+  absl::Time timer_due_ = absl::InfiniteFuture();
+  TimerId timer_ = kNoTimer;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_HTTP_SESSION_H_

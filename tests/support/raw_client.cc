@@ -1,0 +1,67 @@
+#include "tests/support/raw_client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+namespace coord {
+
+RawClient::RawClient(std::uint16_t port)
+    : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) !=
+      0) {
+    std::abort();
+  }
+}
+
+RawClient::~RawClient() { Close(); }
+
+bool RawClient::Write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+std::string RawClient::ReadAll() {
+  while (ReadMore()) {
+  }
+  return std::exchange(unread_, {});
+}
+
+std::string RawClient::ReadUntil(std::string_view end) {
+  std::size_t at = unread_.find(end);
+  while (at == std::string::npos) {
+    if (!ReadMore()) return std::exchange(unread_, {});
+    at = unread_.find(end);
+  }
+  std::string text = unread_.substr(0, at + end.size());
+  unread_.erase(0, at + end.size());
+  return text;
+}
+
+void RawClient::CloseWrite() { shutdown(socket_, SHUT_WR); }
+
+void RawClient::Close() {
+  if (socket_ >= 0) close(std::exchange(socket_, -1));
+}
+
+bool RawClient::ReadMore() {
+  char buffer[16 << 10];
+  const ssize_t n = recv(socket_, buffer, sizeof buffer, 0);
+  if (n <= 0) return false;
+  unread_.append(buffer, static_cast<std::size_t>(n));
+  return true;
+}
+
+}  // namespace coord
