@@ -145,18 +145,20 @@ void SessionCore::Close(CloseCallback done) {
       Reason::kNotRegistered,
       absl::StrCat("close session of ", options_.server.type(), "/",
                    options_.server.server_id(), ": it is not registered"));
-  StartTimer(options_.call_timeout, [this] {
-    if (call_ != nullptr) call_->TryCancel();
-  });
+  loop_.Cancel(timer_);
   if (stream_ != nullptr) stream_->Cancel();
-  // A registration in flight is awaited, because it may succeed.
-  if (call_ == nullptr && !registration_.session_id().empty()) {
-    return Unregister();
+  if (call_ != nullptr) {
+    // It is awaited, because it may succeed.
+    StartTimer(options_.call_timeout, [this] { call_->TryCancel(); });
+  } else if (!registration_.session_id().empty()) {
+    Unregister();
+  } else {
+    MaybeClosed();
   }
-  MaybeClosed();
 }
 
 void SessionCore::Unregister() {
+  loop_.Cancel(timer_);
   pb::UnregisterServerRequest request;
   request.set_type(registration_.server().type());
   request.set_server_id(registration_.server().server_id());

@@ -1,0 +1,350 @@
+// Whole commands against a scripted clusterd: output and exit codes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/ctl/command.h"
+#include "common/error.h"
+#include "tests/unit/client/scripted_server.h"
+
+namespace coord {
+namespace {
+
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class ClusterctlTest : public testing::Test {
+ protected:
+  ExitCode Run(std::vector<std::string> args) {
+    out_.str("");
+    err_.str("");
+    args.insert(args.begin(), {"--address", server_.address()});
+    return RunClusterctl(args, out_, err_);
+  }
+  std::string out() const { return out_.str(); }
+  std::string err() const { return err_.str(); }
+
+  ScriptedServer server_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(ClusterctlTest, HelpNamesEveryCommandUnderAHeading) {
+  EXPECT_EQ(Run({"--help"}), ExitCode::kOk);
+  for (const char* text :
+       {"\nRegistrations:\n", "\nClusters:\n", "\n  register ",
+        "\n  keepalive ", "\n  drain ", "\n  undrain ", "\n  unregister ",
+        "\n  evict ", "\n  status ", "\n  clusters ", "\n  servers ",
+        "\n  watch ", "\n  call ", "\n  health ", "\nExit codes:\n"}) {
+    EXPECT_THAT(out(), HasSubstr(text));
+  }
+}
+
+TEST_F(ClusterctlTest, CommandHelpNeedsNoArguments) {
+  EXPECT_EQ(Run({"call", "--help"}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr("usage: clusterctl call [options] TYPE METHOD "
+                               "PATH\n"));
+  EXPECT_EQ(err(), "");
+}
+
+TEST_F(ClusterctlTest, VersionIsOneLine) {
+  EXPECT_EQ(Run({"--version"}), ExitCode::kOk);
+  EXPECT_THAT(out(), testing::MatchesRegex("clusterctl [0-9.]+\n"));
+}
+
+TEST_F(ClusterctlTest, BadUsageNamesWhatIsAllowed) {
+  EXPECT_EQ(Run({"regster"}), ExitCode::kBadUsage);
+  EXPECT_THAT(err(), StartsWith("clusterctl: regster: unknown command; "
+                                "commands are register, keepalive, "));
+  EXPECT_EQ(Run({}), ExitCode::kBadUsage);
+  EXPECT_THAT(err(), HasSubstr("no command; commands are "));
+  EXPECT_EQ(Run({"--verbose", "status"}), ExitCode::kBadUsage);
+  EXPECT_THAT(err(), HasSubstr("--verbose: unknown option; options are "));
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--policy", "most"}),
+            ExitCode::kBadUsage);
+  EXPECT_THAT(err(), HasSubstr("use best_effort, all, majority, first=N or "
+                               "at_least=N"));
+  EXPECT_EQ(Run({"register", "orders"}), ExitCode::kBadUsage);
+  EXPECT_THAT(err(), HasSubstr("--url is required"));
+  EXPECT_EQ(Run({"evict", "orders", "node-1"}), ExitCode::kBadUsage);
+  EXPECT_THAT(err(), HasSubstr("--etag is required"));
+}
+
+TEST_F(ClusterctlTest, NamesTheAddressThatCannotBeReached) {
+  server_.Stop();
+  EXPECT_EQ(Run({"status"}), ExitCode::kFailed);
+  EXPECT_THAT(err(), StartsWith("clusterctl: reach clusterd at " +
+                                server_.address() + ": "));
+}
+
+TEST_F(ClusterctlTest, TakesTheAddressFromTheEnvironment) {
+  server_.on_list_registrations = [](const auto&, auto*) {
+    return grpc::Status::OK;
+  };
+  setenv("CLUSTERD_ADDRESS", server_.address().c_str(), 1);
+  EXPECT_EQ(RunClusterctl({"status"}, out_, err_), ExitCode::kOk) << err();
+  unsetenv("CLUSTERD_ADDRESS");
+  EXPECT_EQ(out(), "nothing is registered here\n");
+}
+
+TEST_F(ClusterctlTest, RegisterWaitsAndShowsTheSession) {
+  EXPECT_EQ(
+      Run({"register", "orders", "--url", "http://a:1", "--id", "node-1",
+           "--ttl", "10s", "--location", R"({"zone":"a"})", "--node-api"}),
+      ExitCode::kOk)
+      << err();
+  EXPECT_THAT(out(), HasSubstr("session:       session-1\n"));
+  ASSERT_THAT(server_.registered(), SizeIs(1));
+  const pb::RegisterServerRequest request = server_.registered()[0];
+  EXPECT_TRUE(request.wait());
+  EXPECT_EQ(request.ttl().seconds(), 10);
+  EXPECT_TRUE(request.server().node_api());
+  EXPECT_EQ(request.server()
+                .location()
+                .struct_value()
+                .fields()
+                .at("zone")
+                .string_value(),
+            "a");
+}
+
+TEST_F(ClusterctlTest, RegisterWithoutTtlLetsClusterdProbe) {
+  EXPECT_EQ(Run({"register", "orders", "--url", "http://a:1"}), ExitCode::kOk);
+  EXPECT_FALSE(server_.registered()[0].has_ttl());
+  EXPECT_FALSE(server_.registered()[0].server().has_location());
+}
+
+TEST_F(ClusterctlTest, WhatClusterdFindsInvalidIsBadUsage) {
+  server_.on_register = [](const auto&, auto*) {
+    return Refuse(Reason::kInvalidField, "ttl: must be at least 1s");
+  };
+  EXPECT_EQ(Run({"register", "orders", "--url", "http://a:1"}),
+            ExitCode::kBadUsage);
+  EXPECT_THAT(err(), HasSubstr("ttl: must be at least 1s"));
+}
+
+TEST_F(ClusterctlTest, RegisterKeepAliveFailsWhenSuperseded) {
+  server_.on_keep_alive = [](const auto& request) {
+    return Dead(request, "SESSION_SUPERSEDED");
+  };
+  EXPECT_EQ(Run({"register", "orders", "--url", "http://a:1", "--id", "node-1",
+                 "--keepalive"}),
+            ExitCode::kFailed);
+  EXPECT_EQ(out(), "orders/node-1 REGISTERED session session-1\n");
+  EXPECT_EQ(err(),
+            "clusterctl: keep alive: the session is over "
+            "(SESSION_SUPERSEDED)\n");
+  EXPECT_THAT(server_.unregistered(), SizeIs(0));
+}
+
+TEST_F(ClusterctlTest, KeepAliveFailsWhenOneSessionIsOver) {
+  EXPECT_EQ(Run({"keepalive", "one", "two"}), ExitCode::kOk);
+  EXPECT_EQ(out(),
+            "one  REGISTERED  30s left\n"
+            "two  REGISTERED  30s left\n");
+
+  server_.on_keep_alive = [](const auto& request) {
+    return request.session_id() == "one" ? Dead(request, "LEASE_EXPIRED")
+                                         : Alive(request);
+  };
+  EXPECT_EQ(Run({"keepalive", "one", "two"}), ExitCode::kFailed);
+  EXPECT_EQ(out(), "two  REGISTERED  30s left\n");
+  EXPECT_THAT(err(), HasSubstr("(LEASE_EXPIRED)"));
+}
+
+TEST_F(ClusterctlTest, UnregisterTellsWhatWentWrongOnTheWay) {
+  server_.on_unregister = [](const auto& request, auto* response) {
+    response->set_server_id(request.server_id());
+    response->set_server_count(3);
+    response->add_errors()->set_message("authority answered 503");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"unregister", "orders", "node-1"}), ExitCode::kOk);
+  EXPECT_EQ(out(), "orders/node-1 is unregistered; 2 servers remain\n");
+  EXPECT_EQ(err(), "clusterctl: authority: authority answered 503\n");
+}
+
+TEST_F(ClusterctlTest, EvictSaysThatANewerRecordStands) {
+  server_.on_evict = [](const auto& request, auto*) {
+    EXPECT_EQ(request.etag(), "e1");
+    return Refuse(Reason::kEtagMismatch, "evict orders/node-1: it is newer");
+  };
+  EXPECT_EQ(Run({"evict", "orders", "node-1", "--etag", "e1"}),
+            ExitCode::kFailed);
+  EXPECT_EQ(err(),
+            "clusterctl: evict orders/node-1: it is newer (ETAG_MISMATCH)\n");
+}
+
+TEST_F(ClusterctlTest, ServersReadsAllPages) {
+  server_.on_list_servers = [](const auto& request, auto* response) {
+    const bool first = request.page_token().empty();
+    response->add_servers()->set_server_id(first ? "node-1" : "node-2");
+    response->set_next_page_token(first ? "more" : "");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"servers", "orders"}), ExitCode::kOk);
+  EXPECT_EQ(out(),
+            "SERVER  STATE        NODE API\n"
+            "node-1  UNSPECIFIED  no\n"
+            "node-2  UNSPECIFIED  no\n");
+}
+
+TEST_F(ClusterctlTest, StatusEnvNeedsOneRegistration) {
+  server_.on_list_registrations = [](const auto& request, auto* response) {
+    const int count = request.type() == "orders" ? 1 : 2;
+    for (int i = 0; i < count; ++i) {
+      response->add_registrations()->mutable_status()->set_registration_status(
+          "registered");
+    }
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"status", "orders", "--env"}), ExitCode::kOk);
+  EXPECT_THAT(out(), StartsWith("REGISTRATION_STATUS='registered'\n"));
+  EXPECT_EQ(Run({"status", "--env"}), ExitCode::kFailed);
+  EXPECT_THAT(err(), HasSubstr("2 match"));
+}
+
+TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {
+  server_.on_fan_out = [](const auto&, auto* response) {
+    response->set_verdict(pb::VERDICT_COMPLETE);
+    response->set_policy_met(true);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"call",
+                 "orders",
+                 "POST",
+                 "/flush?key=7",
+                 "--header",
+                 "x-a:  b ",
+                 "--data",
+                 "{}",
+                 "--origin",
+                 "node-1",
+                 "--server",
+                 "node-2",
+                 "--server",
+                 "node-3",
+                 "--policy",
+                 "at_least=2",
+                 "--bodies",
+                 "all",
+                 "--attempts",
+                 "1",
+                 "--idempotent",
+                 "yes",
+                 "--attempt-timeout",
+                 "250ms"}),
+            ExitCode::kOk)
+      << err();
+  ASSERT_THAT(server_.fanned_out(), SizeIs(1));
+  const pb::FanOutRequest request = server_.fanned_out()[0];
+  EXPECT_EQ(request.type(), "orders");
+  EXPECT_EQ(request.http().method(), "POST");
+  EXPECT_EQ(request.http().path(), "/flush");
+  EXPECT_EQ(request.http().query(), "key=7");
+  EXPECT_EQ(request.http().body(), "{}");
+  ASSERT_EQ(request.http().headers_size(), 1);
+  EXPECT_EQ(request.http().headers(0).name(), "x-a");
+  EXPECT_EQ(request.http().headers(0).value(), "b");
+  EXPECT_EQ(request.origin_server_id(), "node-1");
+  EXPECT_THAT(request.server_ids(), testing::ElementsAre("node-2", "node-3"));
+  EXPECT_EQ(request.policy().at_least(), 2);
+  EXPECT_EQ(request.body_view(), pb::BODY_VIEW_ALL);
+  EXPECT_EQ(request.retry().max_attempts(), 1);
+  EXPECT_TRUE(request.idempotent());
+  EXPECT_EQ(request.attempt_timeout().nanos(), 250'000'000);
+}
+
+TEST_F(ClusterctlTest, CallExitsByTheVerdict) {
+  pb::FanOutResponse response;
+  server_.on_fan_out = [&response](const auto&, auto* answer) {
+    *answer = response;
+    return grpc::Status::OK;
+  };
+  response.set_verdict(pb::VERDICT_PARTIAL);
+  response.set_policy_met(true);
+  EXPECT_EQ(Run({"call", "orders", "GET", "/"}), ExitCode::kPartialAnswer);
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--policy", "best_effort"}),
+            ExitCode::kPartialAnswer);
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--policy", "first=1"}),
+            ExitCode::kOk);
+  response.set_verdict(pb::VERDICT_NONE);
+  EXPECT_EQ(Run({"call", "orders", "GET", "/"}), ExitCode::kNoAnswer);
+  server_.on_fan_out = [](const auto&, auto*) {
+    return Refuse(Reason::kPolicyImpossible, "call orders: 2 servers");
+  };
+  EXPECT_EQ(Run({"call", "orders", "GET", "/"}), ExitCode::kFailed);
+}
+
+TEST_F(ClusterctlTest, CallPrintsTheMessageAsJson) {
+  server_.on_fan_out = [](const auto&, auto* response) {
+    response->set_verdict(pb::VERDICT_COMPLETE);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--json"}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr(R"("verdict": "VERDICT_COMPLETE")"));
+  EXPECT_THAT(out(), HasSubstr(R"("policyMet": false)"));
+}
+
+TEST_F(ClusterctlTest, CallStreamsOutcomesAndExitsByTheSummary) {
+  pb::StreamFanOutResponse skip;
+  skip.mutable_skip()->set_server_id("node-2");
+  skip.mutable_skip()->set_reason(pb::SKIP_REASON_DRAINING);
+  skip.mutable_skip()->set_certainty(pb::CERTAINTY_NOT_SENT);
+  pb::StreamFanOutResponse summary;
+  summary.mutable_summary()->set_verdict(pb::VERDICT_PARTIAL);
+  summary.mutable_summary()->set_policy_met(true);
+  summary.mutable_summary()->set_expected_count(2);
+  summary.mutable_summary()->set_result_count(1);
+  summary.mutable_summary()->set_skipped_count(1);
+  server_.fan_out_events = {skip, summary};
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--stream"}),
+            ExitCode::kPartialAnswer);
+  EXPECT_EQ(out(),
+            "node-2  skipped  DRAINING  NOT_SENT\n"
+            "PARTIAL: 1 of 2 ok, 1 skipped\n");
+}
+
+TEST_F(ClusterctlTest, WatchFailsWhereItIsRefused) {
+  server_.on_watch = [](const auto&, auto&, auto&) {
+    return Refuse(Reason::kClusterAmbiguous, "watch orders: 2 clusters");
+  };
+  EXPECT_EQ(Run({"watch", "orders"}), ExitCode::kFailed);
+  EXPECT_EQ(err(),
+            "clusterctl: watch orders: 2 clusters (CLUSTER_AMBIGUOUS)\n");
+}
+
+TEST_F(ClusterctlTest, WatchPrintsALineForEachChange) {
+  server_.on_watch = [this](const auto&, auto&, auto& writer) {
+    pb::WatchClusterResponse snapshot;
+    snapshot.mutable_snapshot()->set_last(true);
+    snapshot.mutable_snapshot()->mutable_cluster()->set_type("orders");
+    snapshot.mutable_snapshot()->mutable_cluster()->set_id("c1");
+    writer.Write(snapshot);
+    pb::WatchClusterResponse change;
+    change.mutable_change()->set_type(pb::CHANGE_TYPE_JOINED);
+    change.mutable_change()->mutable_server()->set_server_id("node-1");
+    change.mutable_change()->mutable_server()->set_cluster_base_url("http://a");
+    change.mutable_change()->mutable_server()->set_state(
+        pb::SERVER_STATE_ACTIVE);
+    writer.Write(change);
+    return Refuse(Reason::kPermissionDenied, "enough");
+  };
+  EXPECT_EQ(Run({"watch", "orders"}), ExitCode::kFailed);
+  EXPECT_THAT(out(), testing::MatchesRegex(
+                         "[0-9T:.-]+Z  SNAPSHOT  0 servers in orders c1\n"
+                         "[0-9T:.-]+Z  JOINED    node-1  http://a\n"));
+}
+
+TEST_F(ClusterctlTest, HealthNeedsAHealthService) {
+  EXPECT_EQ(Run({"health"}), ExitCode::kFailed);
+  EXPECT_THAT(err(), StartsWith("clusterctl: "));
+}
+
+}  // namespace
+}  // namespace coord
