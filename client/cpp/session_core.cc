@@ -149,7 +149,7 @@ void SessionCore::Close(CloseCallback done) {
   if (stream_ != nullptr) stream_->Cancel();
   if (call_ != nullptr) {
     // It is awaited, because it may succeed.
-    StartTimer(options_.call_timeout, [this] { call_->TryCancel(); });
+    StartTimer(options_.call_timeout, [call = call_] { call->TryCancel(); });
   } else if (!registration_.session_id().empty()) {
     Unregister();
   } else {
