@@ -56,6 +56,7 @@ class Evictor final : public SuspicionSink {
 
  private:
   class Impl;
+  EventLoop& loop_;
   std::shared_ptr<Impl> impl_;
 };
 

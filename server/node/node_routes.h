@@ -52,6 +52,15 @@ class NodeRoutes {
   void AddTo(Router& router);
 
  private:
+  template <typename Form>
+  void Handle(NodeRequest request, Reply reply, Form form);
+  HttpResponse FormJoin(const RegistrationView& own, const std::string& body);
+  HttpResponse FormLeave(const RegistrationView& own,
+                         const std::string& cluster_id,
+                         const std::string& server_id);
+  void Follow(const RegistrationView& own,
+              const Membership::MergeOutcome& outcome);
+
   EventLoop& loop_;
   Membership& membership_;
   Registrar& registrar_;

@@ -77,6 +77,8 @@ void Registrar::RefreshSoon(const std::string& cluster_id) {
 
 void Registrar::Contested(const ServerKey& key) { impl_->Contested(key); }
 
+bool Registrar::Holds(const ServerKey& key) const { return impl_->Holds(key); }
+
 void Registrar::Stop(bool unregister, absl::Duration timeout,
                      absl::AnyInvocable<void() &&> done) {
   loop_.Post(

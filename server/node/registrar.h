@@ -141,6 +141,9 @@ class Registrar {
   // dead: ORPHAN; alive: register and announce at once, then with backoff.
   void Contested(const ServerKey& key);
 
+  // Whether a server is held here.
+  bool Holds(const ServerKey& key) const;
+
   // Ends everything: `unregister` removes each registration first, with
   // `timeout` for all; else records stay for the next life.
   void Stop(bool unregister, absl::Duration timeout,

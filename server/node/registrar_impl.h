@@ -36,6 +36,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
             absl::AnyInvocable<void() &&> done);
 
   void Contested(const ServerKey& key);
+  bool Holds(const ServerKey& key) const { return Held(key) != nullptr; }
   Refresher& refresher() { return refresher_; }
 
  private:
@@ -51,6 +52,8 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   void Revert(Registration& registration, const std::string& session_id,
               const std::optional<Incarnation>& previous);
   absl::StatusOr<RegistrationPtr> Find(const RegistrationRef& ref) const;
+  // nullptr when it is not held here.
+  RegistrationPtr Held(const ServerKey& key) const;
 
   void AskAuthority(const std::string& cluster_id, Refresher::Done done);
   void ArmSessionTimer();

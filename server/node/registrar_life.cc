@@ -64,11 +64,16 @@ void Registrar::Impl::AskAuthority(const std::string& cluster_id,
       [done = std::move(done), status]() mutable { std::move(done)(status); });
 }
 
-void Registrar::Impl::Contested(const ServerKey& key) {
+Registrar::Impl::RegistrationPtr Registrar::Impl::Held(
+    const ServerKey& key) const {
   auto cluster = clusters_.find(key.cluster_id);
-  if (cluster == clusters_.end()) return;
+  if (cluster == clusters_.end()) return nullptr;
   auto it = cluster->second.find(key.server_id);
-  if (it != cluster->second.end()) it->second->Contest();
+  return it == cluster->second.end() ? nullptr : it->second;
+}
+
+void Registrar::Impl::Contested(const ServerKey& key) {
+  if (const RegistrationPtr held = Held(key)) held->Contest();
 }
 
 void Registrar::Impl::OnClusterChanged(Registration& registration,
