@@ -10,7 +10,6 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "server/node/refresher.h"
 #include "server/node/registrar.h"
 #include "server/node/registration.h"
@@ -63,8 +62,9 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
 
   void OnClusterChanged(Registration& registration,
                         const std::string& left) override;
-  void OnListed(const ClusterIdentity& cluster,
-                const std::vector<Server>& servers, absl::Time asked) override;
+  void OnMissing(const std::string& cluster_id,
+                 const std::vector<std::string>& server_ids,
+                 absl::Time asked) override;
   void OnDied(Registration& registration, absl::Time since) override;
   void OnEnded(Registration& registration) override;
 

@@ -86,19 +86,14 @@ void Registrar::Impl::OnClusterChanged(Registration& registration,
   clusters_[registration.cluster_id()][id] = registration.shared_from_this();
 }
 
-// A server that the authority had acknowledged before it was asked, and that it
-// no longer lists, was removed by somebody.
-void Registrar::Impl::OnListed(const ClusterIdentity& cluster,
-                               const std::vector<Server>& servers,
-                               absl::Time asked) {
-  auto it = clusters_.find(cluster.id);
-  if (it == clusters_.end() || it->second.size() < 2) return;
-  absl::flat_hash_set<std::string> listed;
-  for (const Server& server : servers) listed.insert(server.server_id);
-  for (const auto& [id, registration] : it->second) {
-    if (registration->acknowledged() < asked && !listed.contains(id)) {
-      registration->Contest();
-    }
+// What the authority had acknowledged before it was asked, and no longer lists,
+// was removed by somebody.
+void Registrar::Impl::OnMissing(const std::string& cluster_id,
+                                const std::vector<std::string>& server_ids,
+                                absl::Time asked) {
+  for (const std::string& server_id : server_ids) {
+    const RegistrationPtr held = Held({cluster_id, server_id});
+    if (held != nullptr && held->acknowledged() < asked) held->Contest();
   }
 }
 

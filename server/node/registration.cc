@@ -224,8 +224,9 @@ void Registration::TakeAnswer(const Sent& sent, RegisterAnswer& answer) {
   EnterCluster(answer.cluster);
   const absl::Time now = context_.loop.WallTime();
   if (answer.servers) {
-    context_.membership.Replace(cluster_, *answer.servers, sent.mark, now);
-    owner_.OnListed(cluster_, *answer.servers, sent.at);
+    const Membership::MergeOutcome outcome = context_.membership.Replace(
+        cluster_, *std::move(answer.servers), sent.mark, now);
+    owner_.OnMissing(cluster_.id, outcome.contested, sent.at);
   }
   if (record_.state != wanted_.server.state) {
     context_.membership.SetState({cluster_.id, wanted_.server.server_id},

@@ -48,10 +48,10 @@ class RegistrationOwner {
   // It is in another cluster than before; `left` is empty for the first one.
   virtual void OnClusterChanged(Registration& registration,
                                 const std::string& left) = 0;
-  // The authority listed `cluster` in answer to a request sent at `asked`.
-  virtual void OnListed(const ClusterIdentity& cluster,
-                        const std::vector<Server>& servers,
-                        absl::Time asked) = 0;
+  // In answer to a request sent at `asked`, the authority did not list these.
+  virtual void OnMissing(const std::string& cluster_id,
+                         const std::vector<std::string>& server_ids,
+                         absl::Time asked) = 0;
   // Its service no longer shows life; the session must end, and Remove follows.
   virtual void OnDied(Registration& registration, absl::Time since) = 0;
   // It is gone; nothing more is to be asked of it.

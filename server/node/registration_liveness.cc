@@ -91,7 +91,10 @@ void Registration::BecomeOrphan(const std::string& why) {
   state_ = RegistrationState::kOrphan;
   message_ = "removed by others, and the service does not answer: " + why;
   StopTimers();
-  context_.membership.SetHeld({cluster_.id, wanted_.server.server_id}, false);
+  const ServerKey key{cluster_.id, wanted_.server.server_id};
+  context_.membership.SetHeld(key, false);
+  context_.membership.Remove(key, ChangeType::kEvicted,
+                             context_.loop.WallTime());
   CallAll(renewals_, MakeError(Reason::kNotRegistered,
                                "renew " + Name() + ": it is an orphan"));
 }
