@@ -2,6 +2,7 @@
 #ifndef SERVER_CORE_LEASE_TABLE_H_
 #define SERVER_CORE_LEASE_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -45,11 +46,12 @@ class LeaseTable {
       heap_.pop();
       auto it = leases_.find(entry.key);
       if (it == leases_.end() || it->second.ticket != entry.ticket) continue;
-      if (it->second.expiry <= now) {
+      // One that was renewed takes its place among the others, be it expired.
+      if (it->second.expiry > entry.when) {
+        Queue(entry.key, it->second);
+      } else {
         leases_.erase(it);
         expired.push_back(std::move(entry.key));
-      } else {
-        Queue(entry.key, it->second);
       }
     }
     return expired;

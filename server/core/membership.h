@@ -153,8 +153,8 @@ struct WatchEvent {
 // duplicate. For one thread at a time; destroy it before its Membership.
 class Watch {
  public:
-  // Waits for a `wake` that is running; none is called after that. So hold no
-  // lock here that `wake` takes.
+  // Waits for a `wake` that runs on another thread; none is called after that.
+  // So hold no lock here that `wake` takes. Inside `wake` itself it is fine.
   ~Watch();
   // The next event; kNothing arms `wake`.
   WatchEvent Next();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,7 +37,7 @@ struct WatchState {
   // Whether this is a cluster that was asked for.
   bool Wants(const ClusterIdentity& identity) const;
   void Wake();
-  // No wake runs or will run after this.
+  // Waits for a wake that runs on another thread; none runs after this.
   void Close();
 
   const std::string type;
@@ -47,10 +48,12 @@ struct WatchState {
   std::optional<ResetCause> reset;  // to be delivered first
   bool needs_snapshot = true;       // to be delivered next
 
-  // Apart from the lock of Membership, which is not held over callbacks; this
-  // one is, so that Close can wait.
-  absl::Mutex wake_mutex;
-  std::function<void()> wake ABSL_GUARDED_BY(wake_mutex);
+  // Held over the callback, so that Close can wait, as the lock of Membership
+  // never is. Recursive: a callback may drop the last reference to whoever owns
+  // the watch.
+  std::recursive_mutex wake_mutex;
+  bool closed = false;  // guarded by wake_mutex
+  const std::function<void()> wake;
 };
 
 using WatchStates = absl::flat_hash_set<std::shared_ptr<WatchState>>;

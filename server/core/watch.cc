@@ -1,5 +1,6 @@
 // The half of Membership that serves watchers.
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -17,13 +18,13 @@ bool WatchState::Wants(const ClusterIdentity& identity) const {
 }
 
 void WatchState::Wake() {
-  absl::MutexLock lock(&wake_mutex);
-  if (wake) wake();
+  std::lock_guard lock(wake_mutex);
+  if (!closed) wake();
 }
 
 void WatchState::Close() {
-  absl::MutexLock lock(&wake_mutex);
-  wake = nullptr;
+  std::lock_guard lock(wake_mutex);
+  closed = true;
 }
 
 // --- under the lock

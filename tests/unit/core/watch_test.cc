@@ -393,6 +393,22 @@ TEST(WatchThreadsTest, ClosingWaitsForAWakeThatRuns) {
   writer.join();
 }
 
+TEST(WatchThreadsTest, WakeMayCloseItsOwnWatch) {
+  Membership membership({}, "life");
+  std::unique_ptr<Watch> watch;
+  int wakes = 0;
+  watch = *membership.OpenWatch("mTest", "", "", [&] {
+    ++wakes;
+    watch.reset();
+  });
+  watch->Next();
+  watch->Next();
+  membership.Apply(kCluster, Joined(Record("a", 1)), At(1));
+  membership.Apply(kCluster, Joined(Record("b", 1)), At(1));
+  EXPECT_EQ(wakes, 1);
+  EXPECT_EQ(watch, nullptr);
+}
+
 TEST(WatchThreadsTest, WatchersComeAndGoWhileTheClusterChanges) {
   Membership membership({.log_capacity = 8}, "life");
   std::atomic<bool> done = false;
