@@ -44,9 +44,8 @@ std::string JsonText(std::string_view text) {
 }
 
 bool IsBare(char c) {
-  return c != '"' && c != '\\' && c != '=' &&
-         (absl::ascii_isgraph(static_cast<unsigned char>(c)) ||
-          static_cast<unsigned char>(c) >= 0x80);
+  return absl::ascii_isgraph(static_cast<unsigned char>(c)) && c != '"' &&
+         c != '\\' && c != '=';
 }
 
 bool IsBareWord(std::string_view text) {
