@@ -64,7 +64,7 @@ void Aggregate::Add(BodyView view, NodeOutcome& outcome, DataSlice& data) {
       SetFailure(outcome, FailureReason::kTooLarge,
                  absl::StrCat("its answer does not fit into the ", limit_,
                               " bytes of the aggregate"));
-    } else {
+    } else if (outcome.kind == NodeOutcome::Kind::kFailure) {
       absl::StrAppend(&outcome.message, "; its answer does not fit into the ",
                       limit_, " bytes of the aggregate");
     }

@@ -119,6 +119,7 @@ DataSlice TakeAnswer(const FanOutCall& call, const Server& server,
     return {};
   }
   outcome.kind = NodeOutcome::Kind::kResult;
+  outcome.message.clear();
   const NodeBody body = ReadBody(call, outcome, reader);
   CheckBody(call.identity_check, server, body, outcome);
   if (outcome.kind != NodeOutcome::Kind::kResult || !body.has_data) return {};

@@ -40,8 +40,9 @@ RunningCall::RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
       delivery_(delivery),
       sink_(std::move(sink)),
       start_(lane.loop.Now()),
-      deadline_(start_ +
-                std::min(call_.time_left, engine.options.default_time_limit)),
+      deadline_(start_ + (call_.time_left < absl::InfiniteDuration()
+                              ? call_.time_left
+                              : engine.options.default_time_limit)),
       tracker_(call_.policy, plan_.callable),
       aggregate_(plan_.answer_bytes),
       unsettled_(plan_.sendable),
@@ -155,8 +156,7 @@ void RunningCall::Send(Index i, absl::Time now) {
   HttpRequest request;
   request.origin = node.base.origin;
   request.method = call_.method;
-  request.target.reserve(node.base.path.size() + plan_.path_and_query.size());
-  request.target.append(node.base.path).append(plan_.path_and_query);
+  request.target = absl::StrCat(node.base.path, plan_.path_and_query);
   request.tail = tail_;
   request.repeatable = plan_.idempotent;
   request.max_body_bytes = engine_.options.max_node_answer_bytes;
@@ -276,9 +276,11 @@ void RunningCall::GiveBackPermits() {
 // --- time
 // --------------------------------------------------------------------------
 
+bool RunningCall::Done() const { return unsettled_ == 0 || tracker_.Done(); }
+
 void RunningCall::Advance() {
-  SendReady();
-  if (unsettled_ == 0 || tracker_.Done()) return End(Ending::kPolicyMet);
+  if (!Done()) SendReady();
+  if (Done()) return End(Ending::kPolicyMet);
   ArmTimer();
 }
 

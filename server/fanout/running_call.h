@@ -90,6 +90,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   // Goes on after anything happened: sends, waits or ends. The last thing that
   // an event does, since the call may be gone afterwards.
   void Advance();
+  bool Done() const;
   void WaitUntil(absl::Time when, Index i);
   void ArmTimer();
   void OnTimer();

@@ -86,6 +86,9 @@ class ManualLoop final : public EventLoop {
     now_ = end;
   }
 
+  // Lets time pass in which the loop did not get to anything.
+  void Stall(absl::Duration by) { now_ += by; }
+
   std::size_t timers() const { return timers_.size(); }
   // How long until the next timer; infinite when there is none.
   absl::Duration NextTimer() const {

@@ -1,0 +1,288 @@
+// What an answer is worth: identity, bodies, the aggregate.
+#include "tests/unit/fanout/fan_out_fixture.h"
+
+namespace coord {
+namespace {
+
+using testing::HasSubstr;
+
+class AnswerTest : public FanOutTest {
+ protected:
+  // One node's answer as the outcome of a whole call.
+  NodeOutcome OutcomeFor(FanOutCall call, int status, std::string body,
+                         std::string content_type = "application/json") {
+    sink_ = Start(std::move(call));
+    transport_.Answer(status, std::move(body), 0, std::move(content_type));
+    EXPECT_TRUE(sink_->answer.has_value());
+    return sink_->answer ? sink_->answer->outcomes.at(0) : NodeOutcome();
+  }
+  NodeOutcome OutcomeFor(int status, std::string body,
+                         std::string content_type = "application/json") {
+    return OutcomeFor(Call(), status, std::move(body), std::move(content_type));
+  }
+  std::string Data() const { return sink_->answer->data_json; }
+
+  void SetNodeApiMember() {
+    Server server = MakeServer("n0");
+    server.node_api = true;
+    SetMembers({server});
+  }
+
+  std::shared_ptr<RecordingSink> sink_;
+};
+
+constexpr char kAnonymous[] = R"({"data":1})";
+constexpr char kNamed[] = R"({"data":1,"server":{"serverId":"n0"}})";
+constexpr char kOther[] = R"({"data":1,"server":{"serverId":"n9"}})";
+
+auto IsWrongServer() {
+  return FailedWith(FailureReason::kWrongServer, Certainty::kAnswered);
+}
+
+TEST_F(AnswerTest, ServerWithoutNodeApiNeedNotNameItself) {
+  SetMembers(1);
+  EXPECT_TRUE(IsResult(OutcomeFor(200, kAnonymous)));
+  EXPECT_TRUE(IsResult(OutcomeFor(200, kNamed)));
+  const NodeOutcome wrong = OutcomeFor(200, kOther);
+  EXPECT_THAT(wrong, IsWrongServer());
+  EXPECT_EQ(wrong.http_status, 200);
+  EXPECT_EQ(wrong.message, "call n0: n9 answered in its place");
+  EXPECT_EQ(wrong.body, kOther);
+  EXPECT_EQ(Data(), "[]");
+}
+
+TEST_F(AnswerTest, ServerWithNodeApiMustNameItself) {
+  SetNodeApiMember();
+  EXPECT_TRUE(IsResult(OutcomeFor(200, kNamed)));
+  EXPECT_THAT(OutcomeFor(200, kOther), IsWrongServer());
+  const NodeOutcome anonymous = OutcomeFor(200, kAnonymous);
+  EXPECT_THAT(anonymous, IsWrongServer());
+  EXPECT_EQ(anonymous.message, "call n0: its answer does not name the server");
+  EXPECT_THAT(OutcomeFor(200, "hello", "text/plain"), IsWrongServer());
+  EXPECT_THAT(OutcomeFor(204, "", ""), IsWrongServer());
+}
+
+TEST_F(AnswerTest, IdentityCheckCanBeChosen) {
+  SetNodeApiMember();
+  FanOutCall call = Call();
+  call.identity_check = IdentityCheck::kIfPresent;
+  EXPECT_TRUE(IsResult(OutcomeFor(call, 200, kAnonymous)));
+  EXPECT_THAT(OutcomeFor(call, 200, kOther), IsWrongServer());
+  call.identity_check = IdentityCheck::kOff;
+  EXPECT_TRUE(IsResult(OutcomeFor(call, 200, kAnonymous)));
+  EXPECT_TRUE(IsResult(OutcomeFor(call, 200, kOther)));
+  SetMembers(1);
+  call.identity_check = IdentityCheck::kRequired;
+  EXPECT_THAT(OutcomeFor(call, 200, kAnonymous), IsWrongServer());
+  EXPECT_THAT(OutcomeFor(call, 200, kOther), IsWrongServer());
+}
+
+TEST_F(AnswerTest, NameThatIsNoServerIdIsNotRepeated) {
+  SetMembers(1);
+  const NodeOutcome outcome =
+      OutcomeFor(200, R"({"server":{"serverId":"a\nb"}})");
+  EXPECT_EQ(outcome.message, "call n0: another server answered in its place");
+}
+
+TEST_F(AnswerTest, TopLevelStatusCodeMakesItAnError) {
+  SetMembers(1);
+  const NodeOutcome outcome =
+      OutcomeFor(200, R"({"statusCode":404,"title":"x","data":1})");
+  EXPECT_THAT(outcome,
+              FailedWith(FailureReason::kHttpStatus, Certainty::kAnswered));
+  EXPECT_EQ(outcome.http_status, 200);
+  EXPECT_THAT(outcome.message, HasSubstr("statusCode"));
+  EXPECT_EQ(Data(), "[]");
+}
+
+TEST_F(AnswerTest, OtherStatusesAreFailuresWithTheirBodies) {
+  SetMembers(1);
+  for (int status : {301, 302, 304, 307, 400, 404, 409, 418, 499}) {
+    const NodeOutcome outcome = OutcomeFor(status, R"({"statusCode":1})");
+    EXPECT_THAT(outcome,
+                FailedWith(FailureReason::kHttpStatus, Certainty::kAnswered));
+    EXPECT_EQ(outcome.http_status, status);
+    EXPECT_EQ(outcome.body, R"({"statusCode":1})");
+    EXPECT_EQ(outcome.headers.size(), 1u);
+    EXPECT_EQ(outcome.attempts, 1);
+    EXPECT_EQ(outcome.message, absl::StrCat("call n0: answered ", status));
+  }
+}
+
+TEST_F(AnswerTest, AnswerThatIsNotJsonIsAResultThatAddsNothing) {
+  SetMembers(1);
+  const NodeOutcome text = OutcomeFor(200, "{\"data\":1}", "text/plain");
+  EXPECT_TRUE(IsResult(text));
+  EXPECT_EQ(text.body, "{\"data\":1}");
+  EXPECT_EQ(Data(), "[]");
+  EXPECT_TRUE(IsResult(OutcomeFor(200, "\xff", "")));
+}
+
+TEST_F(AnswerTest, JsonWithoutDataIsAResultThatAddsNothing) {
+  SetMembers(1);
+  const NodeOutcome outcome = OutcomeFor(201, R"({"a":1})");
+  EXPECT_TRUE(IsResult(outcome));
+  EXPECT_EQ(outcome.body, R"({"a":1})");
+  EXPECT_EQ(outcome.http_status, 201);
+  EXPECT_EQ(outcome.certainty, Certainty::kAnswered);
+  EXPECT_EQ(Data(), "[]");
+}
+
+TEST_F(AnswerTest, AnswersWithoutContentAreResults) {
+  SetMembers(1);
+  EXPECT_TRUE(IsResult(OutcomeFor(204, "", "")));
+  EXPECT_TRUE(IsResult(OutcomeFor(204, "")));
+  EXPECT_TRUE(IsResult(OutcomeFor(205, "")));
+  FanOutCall head = Call();
+  head.method = "HEAD";
+  EXPECT_TRUE(IsResult(OutcomeFor(head, 200, "")));
+}
+
+TEST_F(AnswerTest, JsonThatDoesNotParseIsBadBody) {
+  SetMembers(1);
+  for (std::string body :
+       {"", "{", "{\"data\":1}x", "{\"data\":\"\xff\"}", "{\"data\":[1,]}"}) {
+    const NodeOutcome outcome = OutcomeFor(200, body);
+    EXPECT_THAT(outcome,
+                FailedWith(FailureReason::kBadBody, Certainty::kAnswered))
+        << body;
+    EXPECT_EQ(outcome.body, body);
+    EXPECT_EQ(Data(), "[]");
+  }
+}
+
+TEST_F(AnswerTest, EncodedBodyIsNotReadAsJson) {
+  SetMembers(1);
+  auto sink = Start(Call());
+  transport_.Finish(HttpResponse{
+      200,
+      {{"Content-Type", "application/json"}, {"Content-Encoding", "gzip"}},
+      "\x1f\x8b"});
+  EXPECT_TRUE(IsResult(sink->answer->outcomes.at(0)));
+}
+
+TEST_F(AnswerTest, NullIsAppendedAndAnEmptyArrayIsNot) {
+  SetMembers(3);
+  auto sink = Start(Call());
+  Answer("n0", "[]");
+  Answer("n1", "null");
+  Answer("n2", "{\"a\":[]}");
+  EXPECT_EQ(sink->answer->data_json, R"([null,{"a":[]}])");
+}
+
+TEST_F(AnswerTest, BodyViewDecidesWhichBodiesComeBack) {
+  SetMembers(2);
+  const auto bodies = [&](BodyView view) {
+    FanOutCall call = Call();
+    call.body_view = view;
+    auto sink = Start(call);
+    Answer("n0", "[7]");
+    transport_.Answer(200, "text", 0, "text/plain");
+    EXPECT_EQ(sink->answer->data_json, "[7]");
+    return absl::StrCat(!OutcomeOf(*sink, "n0").body.empty(), "/",
+                        OutcomeOf(*sink, "n1").body);
+  };
+  EXPECT_EQ(bodies(BodyView::kNotSpliced), "0/text");
+  EXPECT_EQ(bodies(BodyView::kAll), "1/text");
+  EXPECT_EQ(bodies(BodyView::kNone), "0/");
+}
+
+TEST_F(AnswerTest, SmallSliceOfALargeBodyIsSplicedAsWell) {
+  SetMembers(2);
+  auto sink = Start(Call());
+  const std::string padding(5000, 'x');
+  transport_.Answer(
+      200, absl::StrCat("{\"x\":\"", padding, "\",\"data\":[1, 2 ]}"), 0);
+  transport_.Answer(
+      200, absl::StrCat("{\"data\":\"y\",\"x\":\"", padding, "\"}"), 0);
+  EXPECT_EQ(sink->answer->data_json, "[1, 2,\"y\"]");
+  EXPECT_EQ(OutcomeOf(*sink, "n0").body, "");
+}
+
+TEST_F(AnswerTest, TransportFailuresHaveTheirReasons) {
+  SetMembers(1);
+  using Kind = HttpError::Kind;
+  const auto outcome = [&](Kind kind, bool sent) {
+    FanOutCall call = Call();
+    call.retry.max_attempts = 1;
+    auto sink = Start(call);
+    transport_.Fail(kind, sent);
+    return sink->answer->outcomes.at(0);
+  };
+  EXPECT_THAT(outcome(Kind::kUnreachable, false),
+              FailedWith(FailureReason::kUnreachable, Certainty::kNotSent));
+  EXPECT_THAT(
+      outcome(Kind::kConnectionLost, true),
+      FailedWith(FailureReason::kConnectionLost, Certainty::kMaybeExecuted));
+  EXPECT_THAT(outcome(Kind::kTimeout, true),
+              FailedWith(FailureReason::kTimeout, Certainty::kMaybeExecuted));
+  EXPECT_THAT(outcome(Kind::kBadResponse, true),
+              FailedWith(FailureReason::kBadBody, Certainty::kMaybeExecuted));
+  EXPECT_THAT(outcome(Kind::kTooLarge, true),
+              FailedWith(FailureReason::kTooLarge, Certainty::kMaybeExecuted));
+  EXPECT_THAT(outcome(Kind::kOverloaded, false),
+              FailedWith(FailureReason::kUnreachable, Certainty::kNotSent));
+}
+
+TEST_F(AnswerTest, UnusableAnswerIsAnAnswer) {
+  SetMembers(1);
+  auto sink = Start(Call());
+  transport_.Finish(HttpError{HttpError::Kind::kTooLarge, true, true, "big"});
+  EXPECT_THAT(sink->answer->outcomes.at(0),
+              FailedWith(FailureReason::kTooLarge, Certainty::kAnswered));
+  EXPECT_EQ(sink->answer->outcomes.at(0).message, "call n0: big");
+}
+
+TEST_F(AnswerTest, ResultThatFindsNoRoomInTheAggregateIsTooLarge) {
+  SetMembers(3);
+  FanOutCall call = Call();
+  call.max_answer_bytes = 3000;
+  auto sink = Start(call);
+  const std::string large = absl::StrCat("\"", std::string(2000, 'x'), "\"");
+  Answer("n1", large);
+  Answer("n0", large);
+  Answer("n2", "2");
+  ASSERT_TRUE(sink->answer.has_value());
+  const NodeOutcome& outcome = OutcomeOf(*sink, "n0");
+  EXPECT_THAT(outcome,
+              FailedWith(FailureReason::kTooLarge, Certainty::kAnswered));
+  EXPECT_EQ(outcome.http_status, 200);
+  EXPECT_EQ(outcome.body, "");
+  EXPECT_TRUE(outcome.headers.empty());
+  EXPECT_THAT(outcome.message, HasSubstr("3000 bytes of the aggregate"));
+  EXPECT_EQ(sink->answer->data_json, absl::StrCat("[", large, ",2]"));
+  EXPECT_EQ(sink->answer->summary.verdict, Verdict::kPartial);
+  EXPECT_EQ(sink->answer->summary.results, 2);
+}
+
+TEST_F(AnswerTest, FailureThatFindsNoRoomKeepsItsReasonWithoutBody) {
+  SetMembers(1);
+  FanOutCall call = Call();
+  call.max_answer_bytes = 500;
+  const NodeOutcome outcome = OutcomeFor(call, 404, std::string(600, 'x'));
+  EXPECT_THAT(outcome,
+              FailedWith(FailureReason::kHttpStatus, Certainty::kAnswered));
+  EXPECT_EQ(outcome.http_status, 404);
+  EXPECT_EQ(outcome.body, "");
+  EXPECT_THAT(outcome.message, HasSubstr("does not fit"));
+}
+
+TEST_F(AnswerTest, StreamHasNoAggregateLimit) {
+  SetMembers(2);
+  FanOutCall call = Call();
+  call.max_answer_bytes = 10;
+  auto sink = Start(call, Delivery::kStreamed);
+  Answer("n0", "\"0123456789\"");
+  Answer("n1", "\"0123456789\"");
+  EXPECT_EQ(sink->answer->summary.results, 2);
+}
+
+TEST_F(AnswerTest, NodeAnswerLimitGoesToTheTransport) {
+  SetMembers(1);
+  options_.max_node_answer_bytes = 777;
+  Start(Call());
+  EXPECT_EQ(transport_.requests[0].request.max_body_bytes, 777u);
+}
+
+}  // namespace
+}  // namespace coord
