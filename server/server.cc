@@ -121,7 +121,7 @@ class ClusterServer::Impl {
 };
 
 absl::Status ClusterServer::Impl::Start() {
-  for (auto step : {&Impl::OpenRegistry, &Impl::BuildFanOut, &Impl::BuildNode,
+  for (auto step : {&Impl::OpenRegistry, &Impl::BuildNode, &Impl::BuildFanOut,
                     &Impl::ServeHttp, &Impl::ServeGrpc}) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
   }
