@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/ids.h"
 #include "common/text_view.h"
-#include "common/url.h"
 #include "common/utf8.h"
 #include "server/rpc/json_value.h"
 
@@ -15,7 +14,6 @@ namespace {
 
 constexpr std::int64_t kMaxDurationSeconds = 315'576'000'000;
 constexpr std::int32_t kNanosPerSecond = 1'000'000'000;
-constexpr std::size_t kMaxUrlBytes = 2048;
 
 pb::ServerState ProtoOf(ServerState state) {
   switch (state) {
@@ -48,27 +46,6 @@ bool IsWellFormed(const google::protobuf::Duration& duration) {
   return !(seconds > 0 && nanos < 0) && !(seconds < 0 && nanos > 0);
 }
 
-void CheckType(const std::string& field, const std::string& type,
-               Violations* violations) {
-  if (!IsValidServerType(type)) {
-    violations->push_back({field, std::string(kServerTypeRule)});
-  }
-}
-
-void CheckId(const std::string& field, const std::string& id,
-             Violations* violations) {
-  if (!IsValidServerId(id)) {
-    violations->push_back({field, std::string(kServerIdRule)});
-  }
-}
-
-void CheckUrl(const std::string& field, const std::string& url,
-              Violations* violations) {
-  const auto parsed = ParseBaseUrl(url);
-  if (parsed.ok()) return;
-  violations->push_back({field, std::string(parsed.status().message())});
-}
-
 Server ServerFromProto(const pb::Server& proto, Violations* violations) {
   Server server;
   server.type = proto.type();
@@ -76,16 +53,6 @@ Server ServerFromProto(const pb::Server& proto, Violations* violations) {
   server.cluster_base_url = proto.cluster_base_url();
   server.public_base_url = proto.public_base_url();
   server.node_api = proto.node_api();
-  CheckType("server.type", server.type, violations);
-  if (!server.server_id.empty()) {
-    CheckId("server.server_id", server.server_id, violations);
-  }
-  CheckUrl("server.cluster_base_url", server.cluster_base_url, violations);
-  if (server.public_base_url.size() > kMaxUrlBytes) {
-    violations->push_back(
-        {"server.public_base_url",
-         absl::StrCat("must be at most ", kMaxUrlBytes, " bytes")});
-  }
   if (proto.has_location()) {
     auto location = JsonFromValue(proto.location());
     if (location.ok()) {
@@ -217,43 +184,28 @@ pb::RegistrationState ToProto(RegistrationState state) {
 
 std::optional<absl::Duration> DurationField(
     std::string_view field, const google::protobuf::Duration& duration,
-    absl::Duration min, absl::Duration max, Violations* violations) {
+    Violations* violations) {
   if (!IsWellFormed(duration)) {
     violations->push_back({std::string(field), "is not a valid duration"});
     return std::nullopt;
   }
-  const absl::Duration value =
-      absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-  if (value < min || value > max) {
-    violations->push_back(
-        {std::string(field),
-         absl::StrCat("must be from ", absl::FormatDuration(min), " to ",
-                      absl::FormatDuration(max))});
-    return std::nullopt;
-  }
-  return value;
-}
-
-void CheckClusterName(const std::string& type, const std::string& cluster_id,
-                      Violations* violations) {
-  if (type.empty() && !cluster_id.empty()) return;
-  CheckType("type", type, violations);
+  return absl::Seconds(duration.seconds()) +
+         absl::Nanoseconds(duration.nanos());
 }
 
 absl::Status CheckClusterName(const std::string& type,
                               const std::string& cluster_id) {
-  Violations violations;
-  CheckClusterName(type, cluster_id, &violations);
-  return InvalidFields(violations);
+  if (type.empty() && !cluster_id.empty()) return absl::OkStatus();
+  if (IsValidServerType(type)) return absl::OkStatus();
+  return InvalidField("type", kServerTypeRule);
 }
 
 absl::Status CheckServerName(const std::string& type,
                              const std::string& cluster_id,
                              const std::string& server_id) {
-  Violations violations;
-  CheckClusterName(type, cluster_id, &violations);
-  CheckId("server_id", server_id, &violations);
-  return InvalidFields(violations);
+  absl::Status named = CheckClusterName(type, cluster_id);
+  if (!named.ok() || IsValidServerId(server_id)) return named;
+  return InvalidField("server_id", kServerIdRule);
 }
 
 absl::StatusOr<RegisterCommand> FromProto(
@@ -263,9 +215,7 @@ absl::StatusOr<RegisterCommand> FromProto(
   command.server = ServerFromProto(request.server(), &violations);
   command.session_id = request.session_id();
   if (request.has_ttl()) {
-    command.ttl =
-        DurationField("ttl", request.ttl(), absl::ZeroDuration(),
-                      absl::Seconds(kMaxDurationSeconds), &violations);
+    command.ttl = DurationField("ttl", request.ttl(), &violations);
   }
   absl::Status valid = InvalidFields(violations);
   if (!valid.ok()) return valid;

@@ -46,15 +46,14 @@ pb::RegistrationState ToProto(RegistrationState state);
 
 using Violations = std::vector<FieldViolation>;
 
-// A duration from `min` to `max`; anything else is nullopt and a violation.
+// What is no duration (nanos out of range or of another sign than the seconds,
+// more than 10,000 years) is nullopt and a violation. Ranges are for those to
+// judge who use it.
 std::optional<absl::Duration> DurationField(
     std::string_view field, const google::protobuf::Duration& duration,
-    absl::Duration min, absl::Duration max, Violations* violations);
+    Violations* violations);
 
-// Which cluster: by a type, an id, or both.
-void CheckClusterName(const std::string& type, const std::string& cluster_id,
-                      Violations* violations);
-// The same. Errors: INVALID_ARGUMENT.
+// Which cluster: by a type, an id, or both. Errors: INVALID_ARGUMENT.
 absl::Status CheckClusterName(const std::string& type,
                               const std::string& cluster_id);
 // The same, and a server in it.
@@ -62,8 +61,9 @@ absl::Status CheckServerName(const std::string& type,
                              const std::string& cluster_id,
                              const std::string& server_id);
 
-// All but `wait`, which depends on the deadline of the call. The range of the
-// ttl is the registrar's to judge.
+// All but `wait`, which depends on the deadline of the call. What the fields
+// mean, and so most of what may be wrong with them, is the registrar's to
+// judge.
 absl::StatusOr<RegisterCommand> FromProto(
     const pb::RegisterServerRequest& request);
 

@@ -8,12 +8,6 @@
 namespace coord {
 namespace {
 
-constexpr int kMaxAttempts = 10;
-constexpr int kMaxRetryStatuses = 64;
-constexpr absl::Duration kMinAttemptTimeout = absl::Milliseconds(1);
-constexpr absl::Duration kMaxAttemptTimeout = absl::Minutes(10);
-constexpr absl::Duration kMaxBackoff = absl::Minutes(10);
-
 pb::Verdict ProtoOf(Verdict verdict) {
   switch (verdict) {
     case Verdict::kComplete:
@@ -99,12 +93,7 @@ void FillSkip(NodeOutcome outcome, pb::FanOutSkip* out) {
   out->set_server_id(Utf8(std::move(outcome.server_id)));
 }
 
-void AtLeastOne(const char* field, int n, Violations* violations) {
-  if (n < 1) violations->push_back({field, "must be at least 1"});
-}
-
-CompletionPolicy PolicyFromProto(const pb::CompletionPolicy& proto,
-                                 Violations* violations) {
+CompletionPolicy PolicyFromProto(const pb::CompletionPolicy& proto) {
   using Kind = CompletionPolicy::Kind;
   switch (proto.kind_case()) {
     case pb::CompletionPolicy::kAll:
@@ -112,10 +101,8 @@ CompletionPolicy PolicyFromProto(const pb::CompletionPolicy& proto,
     case pb::CompletionPolicy::kMajority:
       return {Kind::kMajority};
     case pb::CompletionPolicy::kAtLeast:
-      AtLeastOne("policy.at_least", proto.at_least(), violations);
       return {Kind::kAtLeast, proto.at_least()};
     case pb::CompletionPolicy::kFirst:
-      AtLeastOne("policy.first", proto.first(), violations);
       return {Kind::kFirst, proto.first()};
     case pb::CompletionPolicy::kBestEffort:
     case pb::CompletionPolicy::KIND_NOT_SET:
@@ -127,38 +114,18 @@ CompletionPolicy PolicyFromProto(const pb::CompletionPolicy& proto,
 RetryPolicy RetryFromProto(const pb::RetryPolicy& proto,
                            Violations* violations) {
   RetryPolicy retry;
-  if (proto.max_attempts() < 0 || proto.max_attempts() > kMaxAttempts) {
-    violations->push_back({"retry.max_attempts",
-                           absl::StrCat("must be from 1 to ", kMaxAttempts)});
-  } else if (proto.max_attempts() > 0) {
-    retry.max_attempts = proto.max_attempts();
-  }
+  if (proto.max_attempts() != 0) retry.max_attempts = proto.max_attempts();
   if (proto.has_initial_backoff()) {
-    retry.backoff.initial =
-        DurationField("retry.initial_backoff", proto.initial_backoff(),
-                      absl::ZeroDuration(), kMaxBackoff, violations)
-            .value_or(retry.backoff.initial);
+    retry.backoff.initial = DurationField("retry.initial_backoff",
+                                          proto.initial_backoff(), violations)
+                                .value_or(retry.backoff.initial);
   }
   if (proto.has_max_backoff()) {
     retry.backoff.max =
-        DurationField("retry.max_backoff", proto.max_backoff(),
-                      absl::ZeroDuration(), kMaxBackoff, violations)
+        DurationField("retry.max_backoff", proto.max_backoff(), violations)
             .value_or(retry.backoff.max);
   }
-  if (proto.statuses_size() > kMaxRetryStatuses) {
-    violations->push_back(
-        {"retry.statuses",
-         absl::StrCat("must have at most ", kMaxRetryStatuses, " items")});
-    return retry;
-  }
-  for (int i = 0; i < proto.statuses_size(); ++i) {
-    const int status = proto.statuses(i);
-    if (status < 100 || status > 599) {
-      violations->push_back(
-          {absl::StrCat("retry.statuses[", i, "]"), "must be from 100 to 599"});
-    }
-    retry.statuses.push_back(status);
-  }
+  retry.statuses.assign(proto.statuses().begin(), proto.statuses().end());
   return retry;
 }
 
@@ -275,7 +242,6 @@ absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request) {
   FanOutCall call;
   call.type = request.type();
   call.cluster_id = request.cluster_id();
-  CheckClusterName(call.type, call.cluster_id, &violations);
   call.origin_server_id = request.origin_server_id();
   call.server_ids.assign(request.server_ids().begin(),
                          request.server_ids().end());
@@ -284,7 +250,7 @@ absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request) {
   } else {
     violations.push_back({"http", "must be set"});
   }
-  call.policy = PolicyFromProto(request.policy(), &violations);
+  call.policy = PolicyFromProto(request.policy());
   call.retry = RetryFromProto(request.retry(), &violations);
   call.body_view = BodyViewFromProto(request.body_view(), &violations);
   call.identity_check =
@@ -292,12 +258,12 @@ absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request) {
   if (request.has_idempotent()) call.idempotent = request.idempotent();
   if (request.has_attempt_timeout()) {
     call.attempt_timeout =
-        DurationField("attempt_timeout", request.attempt_timeout(),
-                      kMinAttemptTimeout, kMaxAttemptTimeout, &violations)
+        DurationField("attempt_timeout", request.attempt_timeout(), &violations)
             .value_or(absl::ZeroDuration());
-  }
-  if (request.max_concurrency() < 0) {
-    violations.push_back({"max_concurrency", "must not be negative"});
+    // To the engine zero means unset.
+    if (call.attempt_timeout == absl::ZeroDuration() && violations.empty()) {
+      violations.push_back({"attempt_timeout", "must not be zero"});
+    }
   }
   call.max_concurrency = request.max_concurrency();
   if (request.max_answer_bytes() < 0) {

@@ -21,9 +21,8 @@ void ToProto(NodeOutcome outcome, pb::StreamFanOutResponse* out);
 void ToProto(const FanOutSummary& summary, pb::FanOutSummary* out);
 
 // All but what comes from the call's context (time left, correlation id). What
-// makes sense only to the engine, such as paths and headers, is the engine's to
-// judge. Errors: INVALID_ARGUMENT, with every field that is wrong, named as in
-// FanOutRequest.
+// the fields mean, and so most of what may be wrong with them, is the engine's
+// to judge. Errors: INVALID_ARGUMENT, with fields named as in FanOutRequest.
 absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request);
 
 }  // namespace coord

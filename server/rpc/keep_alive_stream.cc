@@ -6,6 +6,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/text_view.h"
 #include "server/rpc/call_context.h"
 #include "server/rpc/convert.h"
 
@@ -88,8 +89,14 @@ class KeepAliveStream final
   void Answer(absl::StatusOr<KeepAliveAnswer> answer) {
     if (!answer.ok()) {
       const auto reason = DetailOf(answer.status()).reason;
-      AnswerError(ReasonName(reason.value_or(Reason::kInternal)),
-                  std::string(answer.status().message()));
+      if (reason == Reason::kLeaseExpired ||
+          reason == Reason::kSessionSuperseded) {
+        AnswerError(ReasonName(*reason), StdView(answer.status().message()));
+      } else {
+        // Not about this session: nothing can be kept alive here.
+        busy_ = false;
+        End(answer.status());
+      }
       return;
     }
     pb::KeepAliveSuccess& success = *response_.mutable_success();
@@ -99,10 +106,10 @@ class KeepAliveStream final
     StartWrite(&response_);
   }
 
-  void AnswerError(std::string_view reason, std::string message) {
+  void AnswerError(std::string_view reason, std::string_view message) {
     pb::KeepAliveError& error = *response_.mutable_error();
-    error.set_reason(reason.data(), reason.size());
-    error.set_message(Utf8(std::move(message)));
+    error.set_reason(std::string(reason));
+    error.set_message(Utf8(std::string(message)));
     StartWrite(&response_);
   }
 
