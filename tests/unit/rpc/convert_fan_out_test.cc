@@ -1,0 +1,180 @@
+#include "server/rpc/convert_fan_out.h"
+
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace coord {
+namespace {
+
+using testing::ElementsAre;
+
+pb::FanOutRequest ValidRequest() {
+  pb::FanOutRequest request;
+  request.set_type("mTest");
+  request.mutable_http()->set_path("/info");
+  return request;
+}
+
+std::vector<std::string> Wrong(const pb::FanOutRequest& request) {
+  std::vector<std::string> texts;
+  for (const auto& [field, description] :
+       DetailOf(FromProto(request).status()).violations) {
+    texts.push_back(field + ": " + description);
+  }
+  return texts;
+}
+
+NodeOutcome Outcome(NodeOutcome::Kind kind, std::string server_id) {
+  NodeOutcome outcome;
+  outcome.kind = kind;
+  outcome.server_id = std::move(server_id);
+  return outcome;
+}
+
+TEST(FanOutFromProtoTest, WhatIsNotSaidIsTheDefault) {
+  const auto call = FromProto(ValidRequest());
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->method, "GET");
+  EXPECT_EQ(call->path, "/info");
+  EXPECT_EQ(call->policy.kind, CompletionPolicy::Kind::kBestEffort);
+  EXPECT_EQ(call->retry.max_attempts, 3);
+  EXPECT_EQ(call->retry.backoff.initial, absl::Milliseconds(100));
+  EXPECT_EQ(call->retry.backoff.max, absl::Seconds(2));
+  EXPECT_EQ(call->attempt_timeout, absl::ZeroDuration());
+  EXPECT_EQ(call->body_view, BodyView::kNotSpliced);
+  EXPECT_EQ(call->identity_check, IdentityCheck::kByNodeApi);
+  EXPECT_FALSE(call->idempotent.has_value());
+}
+
+TEST(FanOutFromProtoTest, EveryFieldArrives) {
+  pb::FanOutRequest request = ValidRequest();
+  request.set_cluster_id("c1");
+  request.set_origin_server_id("node-1");
+  pb::HttpCall& http = *request.mutable_http();
+  http.set_method("POST");
+  http.set_query("a=b");
+  http.set_body(std::string("\0\xff", 2));
+  http.add_headers()->set_name("x-a");
+  http.mutable_headers(0)->set_value("1");
+  request.mutable_policy()->set_first(2);
+  request.mutable_attempt_timeout()->set_seconds(1);
+  request.mutable_retry()->set_max_attempts(10);
+  request.mutable_retry()->mutable_initial_backoff()->set_nanos(1);
+  request.mutable_retry()->mutable_max_backoff()->set_seconds(1);
+  request.mutable_retry()->add_statuses(503);
+  request.set_idempotent(false);
+  request.set_max_concurrency(7);
+  request.add_server_ids("node-2");
+  request.set_body_view(pb::BODY_VIEW_ALL);
+  request.set_identity_check(pb::IDENTITY_CHECK_OFF);
+  request.set_max_answer_bytes(1000);
+  request.set_customer_name("c");
+  const auto call = FromProto(request);
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->cluster_id, "c1");
+  EXPECT_EQ(call->origin_server_id, "node-1");
+  EXPECT_EQ(call->method, "POST");
+  EXPECT_EQ(call->query, "a=b");
+  EXPECT_EQ(call->body, std::string("\0\xff", 2));
+  EXPECT_THAT(call->headers, ElementsAre(HttpHeader{"x-a", "1"}));
+  EXPECT_EQ(call->policy.kind, CompletionPolicy::Kind::kFirst);
+  EXPECT_EQ(call->policy.n, 2);
+  EXPECT_EQ(call->attempt_timeout, absl::Seconds(1));
+  EXPECT_EQ(call->retry.max_attempts, 10);
+  EXPECT_EQ(call->retry.backoff.initial, absl::Nanoseconds(1));
+  EXPECT_EQ(call->retry.backoff.max, absl::Seconds(1));
+  EXPECT_THAT(call->retry.statuses, ElementsAre(503));
+  EXPECT_EQ(call->idempotent, false);
+  EXPECT_EQ(call->max_concurrency, 7);
+  EXPECT_THAT(call->server_ids, ElementsAre("node-2"));
+  EXPECT_EQ(call->body_view, BodyView::kAll);
+  EXPECT_EQ(call->identity_check, IdentityCheck::kOff);
+  EXPECT_EQ(call->max_answer_bytes, 1000u);
+  EXPECT_EQ(call->customer_name, "c");
+}
+
+TEST(FanOutFromProtoTest, WhatACallCannotExpressIsToldAtOnce) {
+  pb::FanOutRequest request;
+  request.mutable_retry()->mutable_initial_backoff()->set_nanos(-2'000'000'000);
+  request.mutable_retry()->mutable_max_backoff()->set_seconds(400'000'000'000);
+  request.set_body_view(static_cast<pb::BodyView>(17));
+  request.set_identity_check(static_cast<pb::IdentityCheck>(-1));
+  request.mutable_attempt_timeout()->set_nanos(2'000'000'000);
+  request.set_max_answer_bytes(-1);
+  EXPECT_THAT(Wrong(request),
+              ElementsAre("http: must be set",
+                          "retry.initial_backoff: is not a valid duration",
+                          "retry.max_backoff: is not a valid duration",
+                          "body_view: is not a BodyView: 17",
+                          "identity_check: is not an IdentityCheck: -1",
+                          "attempt_timeout: is not a valid duration",
+                          "max_answer_bytes: must not be negative"));
+}
+
+TEST(FanOutFromProtoTest, AnAttemptTimeoutOfZeroIsNotTakenForNone) {
+  pb::FanOutRequest request = ValidRequest();
+  request.mutable_attempt_timeout();
+  EXPECT_THAT(Wrong(request), ElementsAre("attempt_timeout: must not be zero"));
+}
+
+TEST(FanOutToProtoTest, EveryOutcomeGoesIntoItsList) {
+  FanOutAnswer answer;
+  answer.summary.verdict = Verdict::kPartial;
+  answer.summary.policy_met = false;
+  answer.summary.cluster_id = "c1";
+  answer.summary.revision = 9;
+  answer.summary.expected = 3;
+  answer.data_json = "[1]";
+  NodeOutcome result = Outcome(NodeOutcome::Kind::kResult, "node-1");
+  result.http_status = 200;
+  result.headers = {{"x-a", "caf\xc3\xa9"}};
+  result.body = std::string("\0\xff", 2);
+  result.attempts = 2;
+  NodeOutcome failure = Outcome(NodeOutcome::Kind::kFailure, "node-2");
+  failure.failure = FailureReason::kBadBody;
+  failure.certainty = Certainty::kAnswered;
+  failure.message = "call node-2: \xff";
+  NodeOutcome skip = Outcome(NodeOutcome::Kind::kSkipped, "node-3");
+  skip.skip = SkipReason::kPolicyMet;
+  skip.certainty = Certainty::kMaybeExecuted;
+  answer.outcomes = {result, failure, skip};
+
+  pb::FanOutResponse out;
+  ToProto(std::move(answer), &out);
+  EXPECT_EQ(out.verdict(), pb::VERDICT_PARTIAL);
+  EXPECT_EQ(out.revision(), 9);
+  EXPECT_EQ(out.expected_count(), 3);
+  EXPECT_EQ(out.data_json(), "[1]");
+  ASSERT_EQ(out.results_size(), 1);
+  EXPECT_EQ(out.results(0).server_id(), "node-1");
+  EXPECT_EQ(out.results(0).http_status(), 200);
+  EXPECT_EQ(out.results(0).headers(0).value(), "caf%C3%A9");
+  EXPECT_EQ(out.results(0).body(), std::string("\0\xff", 2));
+  EXPECT_EQ(out.results(0).attempts(), 2);
+  ASSERT_EQ(out.failures_size(), 1);
+  EXPECT_EQ(out.failures(0).server_id(), "node-2");
+  EXPECT_EQ(out.failures(0).reason(), pb::FAILURE_REASON_BAD_BODY);
+  EXPECT_EQ(out.failures(0).certainty(), pb::CERTAINTY_ANSWERED);
+  EXPECT_EQ(out.failures(0).message(), "call node-2: %FF");
+  ASSERT_EQ(out.skipped_size(), 1);
+  EXPECT_EQ(out.skipped(0).server_id(), "node-3");
+  EXPECT_EQ(out.skipped(0).reason(), pb::SKIP_REASON_POLICY_MET);
+  EXPECT_EQ(out.skipped(0).certainty(), pb::CERTAINTY_MAYBE_EXECUTED);
+}
+
+TEST(FanOutToProtoTest, StreamedOutcomesSayWhatTheyAre) {
+  pb::StreamFanOutResponse out;
+  ToProto(Outcome(NodeOutcome::Kind::kResult, "node-1"), &out);
+  EXPECT_EQ(out.result().server_id(), "node-1");
+  ToProto(Outcome(NodeOutcome::Kind::kFailure, "node-2"), &out);
+  EXPECT_EQ(out.failure().server_id(), "node-2");
+  ToProto(Outcome(NodeOutcome::Kind::kSkipped, "node-3"), &out);
+  EXPECT_EQ(out.skip().server_id(), "node-3");
+}
+
+}  // namespace
+}  // namespace coord

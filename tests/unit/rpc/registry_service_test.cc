@@ -1,0 +1,241 @@
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "common/error.h"
+#include "common/grpc_status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/rpc/service_fixture.h"
+
+namespace coord {
+namespace {
+
+using Stub = pb::RegistryService::Stub;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class RegistryServiceTest : public ServiceTest {
+ protected:
+  template <typename Request, typename Response>
+  absl::Status Do(grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                               const Request&, Response*),
+                  const Request& request, Response* response) {
+    return FromGrpcStatus(Call(*registry_stub_, method, request, response));
+  }
+};
+
+TEST_F(RegistryServiceTest, RegistersAndShowsARegistration) {
+  const pb::Registration registered = Register("node-1");
+  EXPECT_EQ(registered.state(), pb::REGISTRATION_STATE_REGISTERED);
+  EXPECT_FALSE(registered.session_id().empty());
+  EXPECT_FALSE(registered.cluster_id().empty());
+  EXPECT_EQ(registered.ttl().seconds(), 3600);
+  EXPECT_FALSE(registered.server().etag().empty());
+  EXPECT_EQ(registered.status().registration_status(), "registered");
+
+  pb::GetRegistrationRequest request;
+  request.set_type("mTest");
+  request.set_server_id("node-1");
+  pb::GetRegistrationResponse response;
+  ASSERT_TRUE(Do(&Stub::GetRegistration, request, &response).ok());
+  EXPECT_EQ(response.registration().server().server_id(), "node-1");
+
+  request.set_server_id("node-2");
+  EXPECT_TRUE(HasReason(Do(&Stub::GetRegistration, request, &response),
+                        Reason::kServerNotFound));
+}
+
+TEST_F(RegistryServiceTest, ABadRegistrationNamesItsFields) {
+  pb::RegisterServerRequest request;
+  request.mutable_ttl()->set_seconds(-1);
+  pb::RegisterServerResponse response;
+  const absl::Status refused = Do(&Stub::RegisterServer, request, &response);
+  EXPECT_TRUE(HasReason(refused, Reason::kInvalidField));
+  std::vector<std::string> fields;
+  for (const auto& violation : DetailOf(refused).violations) {
+    fields.push_back(violation.field);
+  }
+  EXPECT_THAT(fields,
+              ElementsAre("server.type", "server.cluster_base_url", "ttl"));
+}
+
+TEST_F(RegistryServiceTest, ATtlOutOfRangeIsRefused) {
+  pb::RegisterServerRequest request;
+  request.mutable_server()->set_type("mTest");
+  request.mutable_server()->set_cluster_base_url("http://127.0.0.1:1");
+  pb::RegisterServerResponse response;
+  for (const std::int64_t seconds : {0, 86'401}) {
+    request.mutable_ttl()->set_seconds(seconds);
+    const absl::Status refused = Do(&Stub::RegisterServer, request, &response);
+    EXPECT_TRUE(HasReason(refused, Reason::kInvalidField)) << seconds;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("ttl")) << seconds;
+  }
+}
+
+TEST_F(RegistryServiceTest, CorrelationIdAndTraceContextComeBack) {
+  grpc::ClientContext context;
+  context.AddMetadata("x-correlation-id", "abc@4/D");
+  context.AddMetadata("traceparent", "00-1-2-01");
+  pb::ListClustersResponse response;
+  ASSERT_TRUE(registry_stub_->ListClusters(&context, {}, &response).ok());
+  const auto& metadata = context.GetServerInitialMetadata();
+  ASSERT_EQ(metadata.count("x-correlation-id"), 1u);
+  EXPECT_EQ(metadata.find("x-correlation-id")->second, "abc@4/D");
+  ASSERT_EQ(metadata.count("traceparent"), 1u);
+  EXPECT_EQ(metadata.find("traceparent")->second, "00-1-2-01");
+}
+
+TEST_F(RegistryServiceTest, ACallWithoutACorrelationIdGetsOne) {
+  grpc::ClientContext context;
+  pb::ListClustersResponse response;
+  ASSERT_TRUE(registry_stub_->ListClusters(&context, {}, &response).ok());
+  const auto& metadata = context.GetServerInitialMetadata();
+  ASSERT_EQ(metadata.count("x-correlation-id"), 1u);
+  const grpc::string_ref id = metadata.find("x-correlation-id")->second;
+  EXPECT_THAT(std::string(id.data(), id.size()), HasSubstr("@0/"));
+  EXPECT_EQ(metadata.count("traceparent"), 0u);
+}
+
+TEST_F(RegistryServiceTest, DrainsAndUndrains) {
+  Register("node-1");
+  pb::DrainServerRequest drain;
+  drain.set_type("mTest");
+  drain.set_server_id("node-1");
+  pb::DrainServerResponse drained;
+  ASSERT_TRUE(Do(&Stub::DrainServer, drain, &drained).ok());
+  EXPECT_EQ(drained.registration().server().state(), pb::SERVER_STATE_DRAINING);
+
+  pb::UndrainServerRequest undrain;
+  undrain.set_type("mTest");
+  undrain.set_server_id("node-1");
+  pb::UndrainServerResponse undrained;
+  ASSERT_TRUE(Do(&Stub::UndrainServer, undrain, &undrained).ok());
+  EXPECT_EQ(undrained.registration().server().state(), pb::SERVER_STATE_ACTIVE);
+
+  drain.set_session_id("another");
+  EXPECT_TRUE(HasReason(Do(&Stub::DrainServer, drain, &drained),
+                        Reason::kSessionSuperseded));
+}
+
+TEST_F(RegistryServiceTest, UnregisterTellsTheCount) {
+  Register("node-1");
+  Register("node-2");
+  pb::UnregisterServerRequest request;
+  request.set_type("mTest");
+  request.set_server_id("node-1");
+  pb::UnregisterServerResponse response;
+  ASSERT_TRUE(Do(&Stub::UnregisterServer, request, &response).ok());
+  EXPECT_EQ(response.server_id(), "node-1");
+  EXPECT_EQ(response.server_count(), 2);
+  EXPECT_EQ(response.errors_size(), 0);
+  EXPECT_TRUE(HasReason(Do(&Stub::UnregisterServer, request, &response),
+                        Reason::kServerNotFound));
+}
+
+TEST_F(RegistryServiceTest, EvictionNeedsTheEtagThatStands) {
+  const pb::Registration registered = Register("node-1");
+  pb::EvictServerRequest request;
+  request.set_type("mTest");
+  request.set_server_id("node-1");
+  pb::EvictServerResponse response;
+  absl::Status status = Do(&Stub::EvictServer, request, &response);
+  EXPECT_TRUE(HasReason(status, Reason::kInvalidField));
+  EXPECT_EQ(status.message(), "etag: must be set");
+
+  request.set_etag("another");
+  status = Do(&Stub::EvictServer, request, &response);
+  EXPECT_TRUE(HasReason(status, Reason::kEtagMismatch)) << status;
+
+  request.set_etag(registered.server().etag());
+  status = Do(&Stub::EvictServer, request, &response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(response.server().server_id(), "node-1");
+}
+
+TEST_F(RegistryServiceTest, ClustersAreFoundByTypeOrId) {
+  const std::string id = Register("node-1").cluster_id();
+  pb::GetClusterRequest request;
+  request.set_type("mTest");
+  pb::GetClusterResponse response;
+  ASSERT_TRUE(Do(&Stub::GetCluster, request, &response).ok());
+  EXPECT_EQ(response.cluster().id(), id);
+  EXPECT_EQ(response.cluster().type(), "mTest");
+  EXPECT_EQ(response.cluster().server_count(), 1);
+
+  request.clear_type();
+  request.set_cluster_id(id);
+  ASSERT_TRUE(Do(&Stub::GetCluster, request, &response).ok());
+  EXPECT_EQ(response.cluster().type(), "mTest");
+
+  request.set_type("mOther");
+  EXPECT_TRUE(HasReason(Do(&Stub::GetCluster, request, &response),
+                        Reason::kClusterNotFound));
+  request.Clear();
+  EXPECT_TRUE(HasReason(Do(&Stub::GetCluster, request, &response),
+                        Reason::kInvalidField));
+}
+
+TEST_F(RegistryServiceTest, PagesOfServersCoverTheCluster) {
+  Join(5);
+  pb::ListServersRequest request;
+  request.set_type("mTest");
+  request.set_page_size(2);
+  std::vector<std::string> ids;
+  int pages = 0;
+  do {
+    pb::ListServersResponse response;
+    ASSERT_TRUE(Do(&Stub::ListServers, request, &response).ok());
+    for (const pb::Server& server : response.servers()) {
+      ids.push_back(server.server_id());
+    }
+    EXPECT_GT(response.revision(), 0);
+    request.set_page_token(response.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_EQ(pages, 3);
+  EXPECT_THAT(ids, ElementsAre("s0000", "s0001", "s0002", "s0003", "s0004"));
+}
+
+TEST_F(RegistryServiceTest, PagesOfRegistrationsAndClusters) {
+  Register("node-1");
+  Register("node-2");
+  pb::ListRegistrationsRequest registrations;
+  registrations.set_page_size(1);
+  pb::ListRegistrationsResponse page;
+  ASSERT_TRUE(Do(&Stub::ListRegistrations, registrations, &page).ok());
+  ASSERT_EQ(page.registrations_size(), 1);
+  EXPECT_EQ(page.registrations(0).server().server_id(), "node-1");
+  EXPECT_THAT(page.registrations(0).session_id(), IsEmpty());
+  registrations.set_page_token(page.next_page_token());
+  ASSERT_TRUE(Do(&Stub::ListRegistrations, registrations, &page).ok());
+  ASSERT_EQ(page.registrations_size(), 1);
+  EXPECT_EQ(page.registrations(0).server().server_id(), "node-2");
+  EXPECT_THAT(page.next_page_token(), IsEmpty());
+
+  pb::ListClustersResponse clusters;
+  ASSERT_TRUE(
+      Do(&Stub::ListClusters, pb::ListClustersRequest(), &clusters).ok());
+  ASSERT_EQ(clusters.clusters_size(), 1);
+  EXPECT_EQ(clusters.clusters(0).server_count(), 2);
+}
+
+TEST_F(RegistryServiceTest, ATokenOfAnotherListIsRefused) {
+  Join(2);
+  pb::ListServersRequest servers;
+  servers.set_type("mTest");
+  servers.set_page_size(1);
+  pb::ListServersResponse page;
+  ASSERT_TRUE(Do(&Stub::ListServers, servers, &page).ok());
+  pb::ListClustersRequest clusters;
+  clusters.set_page_token(page.next_page_token());
+  pb::ListClustersResponse response;
+  const absl::Status refused = Do(&Stub::ListClusters, clusters, &response);
+  EXPECT_TRUE(HasReason(refused, Reason::kInvalidField));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("page_token"));
+}
+
+}  // namespace
+}  // namespace coord

@@ -1,0 +1,118 @@
+#include "tests/unit/rpc/service_fixture.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace coord {
+namespace {
+
+const ClusterIdentity kCluster{"c1", "mTest", ""};
+
+Server TestServer(const std::string& server_id, const std::string& base_url) {
+  Server server;
+  server.type = kCluster.type;
+  server.server_id = server_id;
+  server.cluster_base_url = base_url;
+  server.update_time = absl::FromUnixSeconds(1'700'000'000);
+  server.version = {"v1"};
+  return server;
+}
+
+}  // namespace
+
+ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members)
+    : control_client_(*HttpClient::Create(loop_, {})),
+      lane_client_(*HttpClient::Create(lane_, {})),
+      database_(*Database::Open({})),
+      membership_(members, "epoch-1") {
+  registry_ = *EmbeddedRegistry::Create(
+      *database_, loop_, {},
+      [this](const ClusterIdentity& cluster, const Change& change) {
+        membership_.Apply(cluster, change, loop_.Now());
+      });
+  store_ = std::make_unique<RegistrationStore>(*database_);
+  peers_ = std::make_unique<Peers>(
+      loop_, *control_client_, nullptr, [](const Server&) { return false; },
+      PeersOptions{});
+  registrar_ = std::make_unique<Registrar>(
+      loop_, *registry_, *store_, membership_, *peers_, RegistrarOptions{});
+  evictor_ =
+      std::make_unique<Evictor>(loop_, *registry_, *registrar_, membership_,
+                                *peers_, ignore_evictions_, EvictorOptions{});
+  engine_ = std::make_unique<FanOutEngine>(
+      FanOutOptions{},
+      std::vector<FanOutEngine::Lane>{{&lane_, lane_client_.get()}},
+      membership_, nullptr, *evictor_, fan_out_record_);
+  node_routes_ =
+      std::make_unique<NodeRoutes>(loop_, membership_, *registrar_, nullptr);
+
+  const RpcBackend backend{loop_,    membership_,   *registrar_, *evictor_,
+                           *engine_, *node_routes_, drain_};
+  services_.push_back(NewRegistryService(backend, options));
+  services_.push_back(NewFanOutService(backend, options));
+  services_.push_back(NewNodeService(backend));
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                           &port);
+  for (const auto& service : services_) builder.RegisterService(service.get());
+  server_ = builder.BuildAndStart();
+  channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
+                                 grpc::InsecureChannelCredentials());
+  registry_stub_ = pb::RegistryService::NewStub(channel_);
+  fan_out_stub_ = pb::FanOutService::NewStub(channel_);
+  node_stub_ = pb::NodeService::NewStub(channel_);
+}
+
+ServiceTest::~ServiceTest() {
+  StopServing();
+  lane_.Stop();
+  loop_.Stop();
+}
+
+void ServiceTest::StopServing() {
+  drain_.Drain();
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + absl::Seconds(30)));
+  server_->Wait();
+}
+
+pb::Registration ServiceTest::Register(const std::string& server_id) {
+  pb::RegisterServerRequest request;
+  request.mutable_server()->set_type("mTest");
+  request.mutable_server()->set_server_id(server_id);
+  request.mutable_server()->set_cluster_base_url("http://127.0.0.1:1");
+  request.mutable_ttl()->set_seconds(3600);
+  request.set_wait(true);
+  pb::RegisterServerResponse response;
+  const grpc::Status status =
+      Call(*registry_stub_, &pb::RegistryService::Stub::RegisterServer, request,
+           &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response.registration();
+}
+
+void ServiceTest::Join(int count, const std::string& base_url) {
+  std::vector<Server> servers;
+  for (int i = 0; i < count; ++i) {
+    servers.push_back(TestServer(absl::StrFormat("s%04d", i), base_url));
+  }
+  membership_.Replace(kCluster, std::move(servers), membership_.Mark(),
+                      loop_.Now());
+}
+
+void ServiceTest::Apply(ChangeType type, const std::string& server_id,
+                        const std::string& base_url) {
+  membership_.Apply(
+      kCluster,
+      {type, std::make_shared<Server>(TestServer(server_id, base_url))},
+      loop_.Now());
+}
+
+}  // namespace coord
