@@ -23,18 +23,16 @@ std::size_t HeaderBytes(const HttpHeaders& headers) {
   return bytes;
 }
 
+// Assigning an empty string would keep the memory.
+void Free(std::string& text) { std::string().swap(text); }
+
 void CutOut(std::string& body, DataSlice& data) {
   if (body.size() <= kSmallBody ||
       body.size() <= kMaxBodyPerSlice * data.size) {
     return;
   }
-  body = body.substr(data.offset, data.size);
+  std::string(body, data.offset, data.size).swap(body);
   data.offset = 0;
-}
-
-void DropAnswer(NodeOutcome& outcome) {
-  outcome.headers = {};
-  outcome.body = {};
 }
 
 }  // namespace
@@ -58,7 +56,8 @@ void Aggregate::Add(BodyView view, NodeOutcome& outcome, DataSlice& data) {
       HeaderBytes(outcome.headers) + (told ? outcome.body.size() : 0) +
       (data.present ? data.size + 1 : 0);
   if (!Take(bytes)) {
-    DropAnswer(outcome);
+    outcome.headers.clear();
+    Free(outcome.body);
     data = {};
     if (is_result) {
       SetFailure(outcome, FailureReason::kTooLarge,
@@ -74,7 +73,7 @@ void Aggregate::Add(BodyView view, NodeOutcome& outcome, DataSlice& data) {
   if (data.present) {
     CutOut(outcome.body, data);
   } else {
-    outcome.body = {};
+    Free(outcome.body);
   }
 }
 
@@ -92,7 +91,7 @@ std::string SpliceData(BodyView view, const std::vector<NodeCall>& nodes,
       if (spliced.size() > 1) spliced += ',';
       spliced.append(outcomes[i].body, data.offset, data.size);
     }
-    if (!IsBodyTold(view, true)) outcomes[i].body = {};
+    if (!IsBodyTold(view, /*spliced=*/true)) Free(outcomes[i].body);
   }
   spliced += ']';
   return spliced;

@@ -25,9 +25,9 @@ constexpr std::size_t kMaxHeaders = 128;
 constexpr std::size_t kMaxHeaderBytes = 16 << 10;  // as Node.js accepts
 constexpr int kMaxAttempts = 10;
 constexpr std::size_t kMaxStatuses = 64;
-constexpr absl::Duration kMinWait = absl::Milliseconds(1);
+constexpr absl::Duration kMinAttemptTimeout = absl::Milliseconds(1);
 constexpr absl::Duration kMaxAttemptTimeout = absl::Minutes(10);
-constexpr absl::Duration kMaxBackoff = absl::Minutes(1);
+constexpr absl::Duration kMaxBackoff = absl::Minutes(10);
 
 // Those that a client must set itself, or that are about one connection only.
 constexpr std::array<std::string_view, 8> kRefusedHeaders = {
@@ -93,9 +93,8 @@ class Checker {
            absl::StrCat("must be at most ", kMaxSelected));
     for (std::size_t i = 0; i < call_.server_ids.size(); ++i) {
       if (IsValidServerId(call_.server_ids[i])) continue;
-      Expect(false, absl::StrCat("server_ids[", i, "]"),
-             std::string(kServerIdRule));
-      return;
+      return Expect(false, absl::StrCat("server_ids[", i, "]"),
+                    std::string(kServerIdRule));
     }
   }
 
@@ -156,20 +155,24 @@ class Checker {
     const RetryPolicy& retry = call_.retry;
     Expect(retry.max_attempts >= 1 && retry.max_attempts <= kMaxAttempts,
            "retry.max_attempts", absl::StrCat("must be 1 to ", kMaxAttempts));
-    ExpectWithin(retry.backoff.initial, kMaxBackoff, "retry.initial_backoff");
-    ExpectWithin(retry.backoff.max, kMaxBackoff, "retry.max_backoff");
-    Expect(retry.statuses.size() <= kMaxStatuses &&
-               std::all_of(retry.statuses.begin(), retry.statuses.end(),
-                           [](int s) { return s >= 300 && s <= 599; }),
-           "retry.statuses",
-           absl::StrCat("must be at most ", kMaxStatuses,
-                        " statuses from 300 to 599"));
+    ExpectWithin(retry.backoff.initial, absl::ZeroDuration(), kMaxBackoff,
+                 "retry.initial_backoff");
+    ExpectWithin(retry.backoff.max, absl::ZeroDuration(), kMaxBackoff,
+                 "retry.max_backoff");
+    Expect(retry.statuses.size() <= kMaxStatuses, "retry.statuses",
+           absl::StrCat("must be at most ", kMaxStatuses));
+    for (std::size_t i = 0; i < retry.statuses.size(); ++i) {
+      const int status = retry.statuses[i];
+      if (status >= 300 && status <= 599) continue;
+      return Expect(false, absl::StrCat("retry.statuses[", i, "]"),
+                    "must be 300 to 599: a success is never repeated");
+    }
   }
 
   void CheckLimits() {
     if (call_.attempt_timeout != absl::ZeroDuration()) {
-      ExpectWithin(call_.attempt_timeout, kMaxAttemptTimeout,
-                   "attempt_timeout");
+      ExpectWithin(call_.attempt_timeout, kMinAttemptTimeout,
+                   kMaxAttemptTimeout, "attempt_timeout");
     }
     Expect(call_.max_concurrency >= 0, "max_concurrency",
            "must not be negative");
@@ -183,10 +186,10 @@ class Checker {
                         " bytes without control characters"));
   }
 
-  void ExpectWithin(absl::Duration duration, absl::Duration most,
-                    std::string field) {
-    Expect(duration >= kMinWait && duration <= most, std::move(field),
-           absl::StrCat("must be ", absl::FormatDuration(kMinWait), " to ",
+  void ExpectWithin(absl::Duration duration, absl::Duration least,
+                    absl::Duration most, std::string field) {
+    Expect(duration >= least && duration <= most, std::move(field),
+           absl::StrCat("must be ", absl::FormatDuration(least), " to ",
                         absl::FormatDuration(most)));
   }
 

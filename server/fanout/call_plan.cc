@@ -22,32 +22,31 @@ bool IsIdempotent(const FanOutCall& call) {
                                             call.method) != kIdempotent.end());
 }
 
-void ExpectMember(const ServerPtr& server, CallPlan& plan) {
+void ExpectMember(const Server& server, CallPlan& plan) {
   NodeCall& node = plan.nodes.emplace_back();
   NodeOutcome& outcome = plan.outcomes.emplace_back();
-  node.server = server;
-  outcome.server_id = server->server_id;
-  outcome.cluster_base_url = server->cluster_base_url;
-  if (server->state == ServerState::kDraining) {
-    node.state = NodeCall::State::kSettled;
+  node.server = &server;
+  outcome.server_id = server.server_id;
+  outcome.cluster_base_url = server.cluster_base_url;
+  if (server.state == ServerState::kDraining) {
     outcome.kind = NodeOutcome::Kind::kSkipped;
     outcome.skip = SkipReason::kDraining;
     return;
   }
   ++plan.callable;
-  absl::StatusOr<BaseUrl> base = ParseBaseUrl(server->cluster_base_url);
+  absl::StatusOr<BaseUrl> base = ParseBaseUrl(server.cluster_base_url);
   if (!base.ok()) {
-    node.state = NodeCall::State::kSettled;
     SetFailure(outcome, FailureReason::kUnreachable,
                absl::StrCat("its cluster_base_url ", base.status().message()));
     return;
   }
   node.base = *std::move(base);
+  node.sendable = true;
   ++plan.sendable;
 }
 
 void ExpectStranger(const std::string& server_id, CallPlan& plan) {
-  plan.nodes.emplace_back().state = NodeCall::State::kSettled;
+  plan.nodes.emplace_back();
   NodeOutcome& outcome = plan.outcomes.emplace_back();
   outcome.server_id = server_id;
   SetFailure(outcome, FailureReason::kNotMember, "not a member of the cluster");
@@ -63,7 +62,7 @@ void SelectNodes(const FanOutCall& call, CallPlan& plan) {
   if (call.server_ids.empty()) {
     for (const ServerPtr& server : snapshot.servers) {
       if (server->server_id != call.origin_server_id) {
-        ExpectMember(server, plan);
+        ExpectMember(*server, plan);
       }
     }
     return;
@@ -74,7 +73,7 @@ void SelectNodes(const FanOutCall& call, CallPlan& plan) {
   for (const std::string& id : selected) {
     if (id == call.origin_server_id) continue;
     if (const ServerPtr server = snapshot.Find(id)) {
-      ExpectMember(server, plan);
+      ExpectMember(*server, plan);
     } else {
       ExpectStranger(id, plan);
     }

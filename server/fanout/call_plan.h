@@ -19,8 +19,8 @@ namespace coord {
 
 struct CallPlan {
   SnapshotPtr snapshot;
-  // Every expected node, by server_id, and its outcome. One to which nothing is
-  // to be sent is settled.
+  // Every expected node, by server_id, and its outcome, which is complete where
+  // nothing is to be sent.
   std::vector<NodeCall> nodes;
   std::vector<NodeOutcome> outcomes;
   int callable = 0;              // nodes that are not draining

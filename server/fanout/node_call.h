@@ -25,8 +25,9 @@ struct DataSlice {
 struct NodeCall {
   enum class State { kReady, kInFlight, kBackingOff, kSettled };
 
-  ServerPtr server;  // nullptr: no member
+  const Server* server = nullptr;  // of the snapshot; nullptr: no member
   BaseUrl base;
+  bool sendable = false;  // false: its outcome is known beforehand
   State state = State::kReady;
 
   RequestId request = kNoRequest;  // of kInFlight
@@ -51,8 +52,7 @@ struct NodeCall {
   Certainty certainty() const;
 };
 
-// --- what an attempt makes of an outcome
-// --------------------------------------
+// --- What an attempt makes of an outcome ---
 
 void SetFailure(NodeOutcome& outcome, FailureReason reason, std::string cause);
 
@@ -64,10 +64,10 @@ DataSlice TakeAnswer(const FanOutCall& call, const Server& server,
 
 void TakeError(HttpError error, NodeOutcome& outcome);
 
-// --- whether to try again
-// ------------------------------------------------------
+// --- Whether to try again ---
 
 // What is not idempotent is repeated only after 429, or when no byte was sent.
+// An attempt that was given up for want of an answer counts as a lost one.
 bool MayRepeat(const HttpResponse& response, const RetryPolicy& retry,
                bool idempotent);
 bool MayRepeat(const HttpError& error, bool idempotent);

@@ -52,29 +52,33 @@ void RunningCall::Begin() {
   lane_.calls.insert(shared_from_this());
   begun_ = true;
   const absl::Time now = lane_.loop.Now();
-  ready_.reserve(static_cast<std::size_t>(plan_.sendable));
+  const bool in_time = now < deadline_;
+  // What is known already can wait until the requests are out.
+  if (in_time && !cancelled_) Launch(now);
   for (Index i = 0; i < plan_.nodes.size(); ++i) {
-    if (plan_.nodes[i].state == NodeCall::State::kSettled) {
-      Settle(i, now);
-    } else {
-      ready_.push_back(i);
-    }
+    if (!plan_.nodes[i].sendable) Settle(i, now);
   }
   if (cancelled_) return End(Ending::kCancelled);
-  if (now >= deadline_) return End(Ending::kDeadline);
+  if (!in_time) return End(Ending::kDeadline);
+  Advance();
+}
+
+void RunningCall::Launch(absl::Time now) {
   deadline_timer_ =
       lane_.loop.RunAfter(deadline_ - now, [this] { End(Ending::kDeadline); });
+  if (plan_.sendable == 0) return;
+  ready_.reserve(static_cast<std::size_t>(plan_.sendable));
+  for (Index i = 0; i < plan_.nodes.size(); ++i) {
+    if (plan_.nodes[i].sendable) ready_.push_back(i);
+  }
   engine_.retries.Earn(plan_.sendable);
   headers_ = RequestHeaders(
       call_, engine_.options.user_agent,
       call_.correlation_id.empty() ? RandomUuid(lane_.random) : "",
       lane_.loop.WallTime());
-  if (WantsToken() && plan_.sendable > 0) {
-    FetchToken();
-  } else {
-    tail_ = SerializeTail(call_.method, headers_, call_.body);
-  }
-  Advance();
+  if (WantsToken()) return FetchToken();
+  tail_ = SerializeTail(call_.method, headers_, call_.body);
+  SendReady();
 }
 
 void RunningCall::Cancel() {
@@ -85,8 +89,7 @@ void RunningCall::Cancel() {
   });
 }
 
-// --- the token
-// -----------------------------------------------------------------
+// --- The token ---
 
 bool RunningCall::WantsToken() const {
   return engine_.tokens != nullptr &&
@@ -133,8 +136,7 @@ void RunningCall::RenewToken(Index i) {
   FetchToken();
 }
 
-// --- attempts
-// --------------------------------------------------------------------
+// --- Attempts ---
 
 void RunningCall::SendReady() {
   if (fetching_token_ || next_ready_ == ready_.size()) return;
@@ -235,8 +237,8 @@ bool RunningCall::TryAgain(Index i, absl::Duration at_least, absl::Time now) {
 void RunningCall::Settle(Index i, absl::Time now) {
   NodeCall& node = plan_.nodes[i];
   NodeOutcome& outcome = plan_.outcomes[i];
-  if (node.state != NodeCall::State::kSettled) {
-    node.state = NodeCall::State::kSettled;
+  node.state = NodeCall::State::kSettled;
+  if (node.sendable) {
     --unsettled_;
     GiveBackPermits();
   }
@@ -257,7 +259,7 @@ void RunningCall::Settle(Index i, absl::Time now) {
     case NodeOutcome::Kind::kFailure:
       tracker_.AddFailure();
       outcome.message = Message(outcome);
-      if (LooksDead(node, outcome)) suspects_.push_back(node.server);
+      if (LooksDead(node, outcome)) suspects_.push_back(i);
       break;
     case NodeOutcome::Kind::kSkipped:
       ++skipped_;
@@ -273,8 +275,7 @@ void RunningCall::GiveBackPermits() {
   permits_ = unsettled_;
 }
 
-// --- time
-// --------------------------------------------------------------------------
+// --- Time ---
 
 bool RunningCall::Done() const { return unsettled_ == 0 || tracker_.Done(); }
 
@@ -316,8 +317,7 @@ void RunningCall::OnTimer() {
   Advance();
 }
 
-// --- the end
-// -------------------------------------------------------------------------
+// --- The end ---
 
 void RunningCall::End(Ending ending) {
   const std::shared_ptr<RunningCall> self = shared_from_this();
@@ -340,8 +340,10 @@ void RunningCall::End(Ending ending) {
   const FanOutSummary summary = answer.summary;
   std::exchange(sink_, nullptr)->OnDone(std::move(answer));
   engine_.observer.OnCallEnded(summary);
-  for (const ServerPtr& server : suspects_) {
-    engine_.suspicions.Suspect(plan_.snapshot->identity, server);
+  for (const Index i : suspects_) {
+    engine_.suspicions.Suspect(
+        plan_.snapshot->identity,
+        plan_.snapshot->Find(plan_.nodes[i].server->server_id));
   }
   engine_.calls.Give(1);
 }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <queue>
@@ -72,6 +73,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   using Due = std::pair<absl::Time, Index>;
   enum class Ending { kPolicyMet, kDeadline, kCancelled };
 
+  void Launch(absl::Time now);
   bool WantsToken() const;
   void FetchToken();
   void OnToken(absl::StatusOr<std::string> token);
@@ -123,7 +125,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   int unsettled_;  // of those that something is sent to
   int permits_;    // of engine_.node_calls
   int skipped_ = 0;
-  std::vector<ServerPtr> suspects_;
+  std::vector<Index> suspects_;  // told of once the answer is out
 
   TimerId deadline_timer_ = kNoTimer;
   TimerId timer_ = kNoTimer;  // one for all nodes: the next that is due

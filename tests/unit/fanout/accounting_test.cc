@@ -236,6 +236,26 @@ TEST_F(AccountingTest, StreamDeliversEachOnceInOrderOfArrivalThenCounts) {
   EXPECT_EQ(sink->answer->summary.skipped, 1);
 }
 
+TEST_F(AccountingTest, RequestsAreOutBeforeAnythingIsTold) {
+  struct WatchingSink final : FanOutSink {
+    explicit WatchingSink(FakeTransport& t) : transport(t) {}
+    void OnOutcome(NodeOutcome) override {
+      sent_when_told.push_back(transport.requests.size());
+    }
+    void OnDone(FanOutAnswer) override {}
+    void OnRefused(absl::Status) override {}
+    FakeTransport& transport;
+    std::vector<std::size_t> sent_when_told;
+  };
+  SetMembers(3);
+  FanOutCall call = Call();
+  call.server_ids = {"ghost", "n0", "n1", "n2"};
+  auto sink = std::make_shared<WatchingSink>(transport_);
+  engine().Start(call, Delivery::kStreamed, sink);
+  loop_.RunPosted();
+  EXPECT_THAT(sink->sent_when_told, ElementsAre(3u));
+}
+
 TEST_F(AccountingTest, StreamTellsBodiesSinceNothingIsSpliced) {
   SetMembers(1);
   FanOutCall call = Call();

@@ -255,8 +255,8 @@ TEST_F(RefusalTest, RetryFields) {
     call.retry.max_attempts = bad;
     ExpectViolation(call, "retry.max_attempts");
   }
-  for (absl::Duration bad : {absl::ZeroDuration(), -absl::Seconds(1),
-                             absl::Minutes(2), absl::InfiniteDuration()}) {
+  for (absl::Duration bad :
+       {-absl::Nanoseconds(1), absl::Minutes(11), absl::InfiniteDuration()}) {
     FanOutCall call = Call();
     call.retry.backoff.initial = bad;
     ExpectViolation(call, "retry.initial_backoff");
@@ -267,8 +267,11 @@ TEST_F(RefusalTest, RetryFields) {
   for (int bad : {0, 200, 299, 600}) {
     FanOutCall call = Call();
     call.retry.statuses = {503, bad};
-    ExpectViolation(call, "retry.statuses");
+    ExpectViolation(call, "retry.statuses[1]");
   }
+  FanOutCall call = Call();
+  call.retry.statuses = std::vector<int>(65, 503);
+  ExpectViolation(call, "retry.statuses");
 }
 
 TEST_F(RefusalTest, LimitFields) {
