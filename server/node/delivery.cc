@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "server/node/it_resource.h"
+#include "server/registry/it_resource.h"
 
 namespace coord {
 namespace {

@@ -7,7 +7,7 @@
 #include "common/correlation_id.h"
 #include "common/ids.h"
 #include "common/text_view.h"
-#include "server/node/it_resource.h"
+#include "server/registry/it_resource.h"
 
 namespace coord {
 namespace {

@@ -1,5 +1,5 @@
 #include "common/utf8.h"
-#include "server/node/it_resource.h"
+#include "server/registry/it_resource.h"
 #include "tests/fuzz/must.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,

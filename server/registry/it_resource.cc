@@ -1,4 +1,4 @@
-#include "server/node/it_resource.h"
+#include "server/registry/it_resource.h"
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -55,32 +55,6 @@ void ReadDates(const json::object& record, Server& server) {
   server.update_time = ParseDate(server.version.text);
 }
 
-absl::StatusOr<Server> ReadServer(const json::value& value,
-                                  const ClusterIdentity& cluster,
-                                  std::size_t index) {
-  const std::string name = absl::StrCat("servers[", index, "]");
-  if (!value.is_object()) return InvalidField(name, "must be an object");
-  const json::object& record = value.get_object();
-  Server server;
-  server.type = cluster.type;
-  server.server_id = StringMember(record, "serverId").value_or("");
-  if (server.server_id.empty()) {
-    return InvalidField(name + ".serverId", "must be a string, not empty");
-  }
-  std::optional<std::string> base = StringMember(record, "clusterBaseUrl");
-  if (!base) return InvalidField(name + ".clusterBaseUrl", "must be a string");
-  server.cluster_base_url = *std::move(base);
-  server.public_base_url =
-      StringMember(record, "publicBaseUrl").value_or(cluster.public_base_url);
-  if (const json::value* location = record.if_contains("location")) {
-    server.location_json = json::serialize(*location);
-  }
-  server.extra_json = ExtraMembers(record);
-  server.node_api = true;
-  ReadDates(record, server);
-  return server;
-}
-
 // The date that `version` is, letter by letter, or else the date as we write
 // it: an authority that only gives out dates gets its own text back.
 std::string UpdateDate(const Server& server) {
@@ -111,6 +85,31 @@ void AppendServer(const Server& server, std::string& out) {
 
 }  // namespace
 
+absl::StatusOr<Server> ReadServerRecord(const json::value& value,
+                                        const ClusterIdentity& cluster,
+                                        const std::string& name) {
+  if (!value.is_object()) return InvalidField(name, "must be an object");
+  const json::object& record = value.get_object();
+  Server server;
+  server.type = cluster.type;
+  server.server_id = StringMember(record, "serverId").value_or("");
+  if (server.server_id.empty()) {
+    return InvalidField(name + ".serverId", "must be a string, not empty");
+  }
+  std::optional<std::string> base = StringMember(record, "clusterBaseUrl");
+  if (!base) return InvalidField(name + ".clusterBaseUrl", "must be a string");
+  server.cluster_base_url = *std::move(base);
+  server.public_base_url =
+      StringMember(record, "publicBaseUrl").value_or(cluster.public_base_url);
+  if (const json::value* location = record.if_contains("location")) {
+    server.location_json = json::serialize(*location);
+  }
+  server.extra_json = ExtraMembers(record);
+  server.node_api = true;
+  ReadDates(record, server);
+  return server;
+}
+
 absl::StatusOr<ItResource> ParseItResource(std::string_view text) {
   if (text.size() > kMaxBytes) {
     return InvalidField("itResource", "must be at most 1 MiB");
@@ -123,6 +122,10 @@ absl::StatusOr<ItResource> ParseItResource(std::string_view text) {
   if (error) {
     return InvalidField("itResource", "is not JSON: " + error.message());
   }
+  return ReadItResource(root);
+}
+
+absl::StatusOr<ItResource> ReadItResource(const json::value& root) {
   if (!root.is_object()) return InvalidField("itResource", "must be an object");
   const json::object& object = root.get_object();
 
@@ -145,7 +148,8 @@ absl::StatusOr<ItResource> ParseItResource(std::string_view text) {
   result.servers.reserve(servers->get_array().size());
   for (const json::value& value : servers->get_array()) {
     absl::StatusOr<Server> server =
-        ReadServer(value, result.identity, result.servers.size());
+        ReadServerRecord(value, result.identity,
+                         absl::StrCat("servers[", result.servers.size(), "]"));
     if (!server.ok()) return server.status();
     result.servers.push_back(*std::move(server));
   }
