@@ -1,0 +1,175 @@
+#include "server/registry/mit_client.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "common/correlation_id.h"
+#include "common/error.h"
+#include "common/ids.h"
+#include "common/utf8.h"
+
+namespace coord {
+namespace {
+
+// A list of many thousand servers.
+constexpr std::size_t kMaxAnswerBytes = 32 << 20;
+
+std::string DescribeSystem() {
+  utsname system{};
+  if (uname(&system) != 0) return "unknown; unknown; clusterd";
+  return absl::StrCat(system.sysname, "; ", system.machine, "; clusterd");
+}
+
+bool IsTransient(int status) { return status == 429 || status >= 500; }
+
+// What the authority says of a request that it understood and finds wrong.
+bool IsWrongRecord(int status) {
+  return status == 400 || status == 409 || status == 413 || status == 422;
+}
+
+}  // namespace
+
+MitClient::MitClient(EventLoop& loop, HttpTransport& transport,
+                     TokenSource& tokens, MitRegistryOptions options)
+    : loop_(loop),
+      transport_(transport),
+      tokens_(tokens),
+      options_(std::move(options)),
+      system_(DescribeSystem()) {}
+
+void MitClient::Send(MitRequest request, Done done) {
+  auto call = std::make_shared<Call>();
+  call->request = std::move(request);
+  call->request.correlation_id = NextCorrelationId(
+      call->request.correlation_id, RandomUuid(random_), loop_.WallTime());
+  call->done = std::move(done);
+  call->deadline = loop_.Now() + options_.call_timeout;
+  GetToken(call);
+}
+
+void MitClient::GetToken(const CallPtr& call) {
+  TokenRequest request;
+  request.type = call->request.type;
+  request.audience = options_.audience;
+  request.cluster = false;
+  tokens_.Get(
+      std::move(request),
+      PostedTo(loop_, [weak = weak_from_this(),
+                       call](absl::StatusOr<std::string> token) {
+        auto self = weak.lock();
+        if (self == nullptr) return;
+        if (token.ok()) {
+          call->token = *std::move(token);
+          self->Attempt(call);
+        } else {
+          std::move(call->done)(Annotate(token.status(), call->request.action));
+        }
+      }));
+}
+
+void MitClient::Attempt(const CallPtr& call) {
+  if (loop_.Now() >= call->deadline) {
+    Fail(call, Reason::kAuthorityUnavailable,
+         "no time is left to ask the authority");
+    return;
+  }
+  transport_.Send(RequestFor(*call),
+                  [weak = weak_from_this(), call](HttpOutcome outcome) {
+                    if (auto self = weak.lock())
+                      self->OnOutcome(call, std::move(outcome));
+                  });
+}
+
+HttpRequest MitClient::RequestFor(const Call& call) {
+  const MitRequest& request = call.request;
+  HttpHeaders headers = {
+      {"accept", "application/json"},
+      {"accept-encoding", "identity"},
+      {"user-agent", EscapeHeaderValue(absl::StrCat(
+                         "mimik-", request.type, "/", options_.version, "/",
+                         request.server_id, " (", system_, ")"))},
+      {"x-correlation-id", request.correlation_id}};
+  if (!request.body.empty()) {
+    headers.push_back({"content-type", "application/json"});
+  }
+  if (!call.token.empty()) {
+    headers.push_back({"authorization", "Bearer " + call.token});
+  }
+  HttpRequest http;
+  http.origin = options_.url.origin;
+  http.method = request.method;
+  http.target = options_.url.path + request.target;
+  http.tail = SerializeTail(request.method, headers, request.body);
+  http.repeatable = true;
+  http.max_body_bytes = kMaxAnswerBytes;
+  http.timeout =
+      std::min(options_.attempt_timeout, call.deadline - loop_.Now());
+  return http;
+}
+
+void MitClient::OnOutcome(const CallPtr& call, HttpOutcome outcome) {
+  if (auto* response = std::get_if<HttpResponse>(&outcome)) {
+    OnResponse(call, std::move(*response));
+    return;
+  }
+  const HttpError& error = std::get<HttpError>(outcome);
+  if (error.kind == HttpError::Kind::kTooLarge) {
+    Fail(call, Reason::kAuthorityBadAnswer, error.message);
+  } else {
+    TryAgain(call, "authority did not answer: " + error.message);
+  }
+}
+
+void MitClient::OnResponse(const CallPtr& call, HttpResponse response) {
+  const int status = response.status;
+  const std::string why = absl::StrCat("authority answered ", status);
+  if (status >= 200 && status < 300) {
+    std::move(call->done)(Answer(std::move(response.body)));
+  } else if (status == 404 && call->request.absent_is_success) {
+    std::move(call->done)(Answer());
+  } else if (status == 401 || status == 403) {
+    OnTokenRefused(call);
+  } else if (IsTransient(status)) {
+    TryAgain(call, why);
+  } else if (IsWrongRecord(status)) {
+    Fail(call, Reason::kInvalidField, why);
+  } else {
+    Fail(call, Reason::kAuthorityBadAnswer, why);
+  }
+}
+
+void MitClient::OnTokenRefused(const CallPtr& call) {
+  if (call->token_was_refused || call->token.empty()) {
+    Fail(call, Reason::kAuthorityRejectedCredentials,
+         "authority refuses our token");
+    return;
+  }
+  call->token_was_refused = true;
+  tokens_.Drop(call->token);
+  GetToken(call);
+}
+
+void MitClient::TryAgain(const CallPtr& call, const std::string& why) {
+  const bool in_time = loop_.Now() + options_.retry_pause < call->deadline;
+  if (call->attempt > options_.retries || !in_time) {
+    Fail(call, Reason::kAuthorityUnavailable,
+         absl::StrCat(why, " after ", call->attempt, " attempts"));
+    return;
+  }
+  ++call->attempt;
+  loop_.RunAfter(options_.retry_pause, [weak = weak_from_this(), call] {
+    if (auto self = weak.lock()) self->Attempt(call);
+  });
+}
+
+void MitClient::Fail(const CallPtr& call, Reason reason,
+                     const std::string& why) {
+  std::move(call->done)(
+      MakeError(reason, absl::StrCat(call->request.action, ": ", why)));
+}
+
+}  // namespace coord
