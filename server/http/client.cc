@@ -12,7 +12,7 @@ namespace coord {
 class HttpClient::Impl {
  public:
   Impl(AsioLoop& loop, HttpClientOptions options,
-       std::unique_ptr<boost::asio::ssl::context> tls)
+       std::shared_ptr<boost::asio::ssl::context> tls)
       : options_(std::move(options)),
         tls_(std::move(tls)),
         context_{loop, options_, *tls_, 0,
@@ -115,7 +115,7 @@ class HttpClient::Impl {
   }
 
   const HttpClientOptions options_;
-  const std::unique_ptr<boost::asio::ssl::context> tls_;
+  const std::shared_ptr<boost::asio::ssl::context> tls_;
   PoolContext context_;
   absl::flat_hash_map<Origin, std::unique_ptr<OriginPool>> pools_;
   absl::flat_hash_map<RequestId, std::unique_ptr<Exchange>> exchanges_;
@@ -125,7 +125,7 @@ class HttpClient::Impl {
 
 absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(
     AsioLoop& loop, HttpClientOptions options) {
-  auto tls = MakeClientTls(options.ca_file);
+  auto tls = ClientTls(options.ca_file);
   if (!tls.ok()) return tls.status();
   return std::unique_ptr<HttpClient>(new HttpClient(
       std::make_unique<Impl>(loop, std::move(options), *std::move(tls))));

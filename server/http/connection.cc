@@ -1,8 +1,11 @@
 #include "server/http/connection.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -51,6 +54,13 @@ void Connection::Rest(absl::Time since, absl::AnyInvocable<void() &&> closed) {
     buffer_ = std::make_unique_for_overwrite<char[]>(capacity_);
     begin_ = end_ = 0;
   }
+}
+
+bool Connection::IsSpent() {
+  char byte = 0;
+  const ssize_t size =
+      recv(stream_->socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return size >= 0 || errno != EAGAIN;
 }
 
 void Connection::Close() {

@@ -19,9 +19,8 @@
 namespace coord {
 
 // Lives on the loop; its operations hold it. A read is always waiting, between
-// requests too: that costs no system call (the read that a request would have
-// to start first is the one that finds nothing, whenever it is made) and
-// notices a server that closes without a look before each use.
+// requests too, so that the end of a connection is noticed as it comes; it
+// costs nothing, since a request needs a read waiting anyhow.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // The end of a request. `reusable`: the connection may carry another one.
@@ -37,6 +36,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Between requests: `closed` is called when the connection dies.
   void Rest(absl::Time since, absl::AnyInvocable<void() &&> closed);
+
+  // Between requests: whether the server has closed, or sent what nobody asked
+  // for, and the loop has not come to it yet.
+  bool IsSpent();
 
   // Ends it; no callback comes after.
   void Close();

@@ -7,6 +7,13 @@
 #include "absl/strings/str_cat.h"
 
 namespace coord {
+namespace {
+
+// Connections that rested longer are looked at before they are used: the loop
+// may not have come to their end yet. Busy ones save the system call.
+constexpr absl::Duration kLookAfter = absl::Milliseconds(1);
+
+}  // namespace
 
 OriginPool::OriginPool(PoolContext& context, Origin origin)
     : context_(context),
@@ -140,13 +147,18 @@ void OriginPool::Release(ConnectionPtr connection) {
 }
 
 OriginPool::ConnectionPtr OriginPool::TakeIdle(bool repeatable) {
-  if (idle_.empty()) return nullptr;
   const absl::Duration max_age =
       repeatable ? context_.options.max_idle_time
                  : context_.options.max_idle_time_unrepeatable;
-  const absl::Time since = idle_.back()->resting_since();
-  if (context_.loop.Now() - since >= max_age) return nullptr;
-  return RemoveIdle(std::prev(idle_.end()));
+  while (!idle_.empty()) {
+    const absl::Duration age =
+        context_.loop.Now() - idle_.back()->resting_since();
+    if (age >= max_age) return nullptr;
+    ConnectionPtr connection = RemoveIdle(std::prev(idle_.end()));
+    if (age < kLookAfter || !connection->IsSpent()) return connection;
+    Drop(connection);
+  }
+  return nullptr;
 }
 
 OriginPool::ConnectionPtr OriginPool::RemoveIdle(

@@ -11,9 +11,10 @@
 namespace coord {
 
 // A context that verifies servers by the PEM bundle `ca_file`, or by the
-// system's when it is empty; TLS 1.2 and later. Errors: INVALID_ARGUMENT when
+// system's when it is empty; TLS 1.2 and later. Blocks: reading the system's
+// takes tens of milliseconds, the first time. Errors: INVALID_ARGUMENT when
 // ca_file can't be read.
-absl::StatusOr<std::unique_ptr<boost::asio::ssl::context>> MakeClientTls(
+absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> ClientTls(
     const std::string& ca_file);
 
 }  // namespace coord

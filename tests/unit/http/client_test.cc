@@ -1,3 +1,4 @@
+// One request of the client: how it is sent, and how it can end.
 #include "server/http/client.h"
 
 #include <gmock/gmock.h>
@@ -7,78 +8,16 @@
 #include <string>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/support/on_loop.h"
-#include "tests/support/raw_server.h"
+#include "absl/synchronization/notification.h"
+#include "tests/unit/http/client_fixture.h"
 
 namespace coord {
 namespace {
 
 using ::testing::HasSubstr;
-
-class HttpClientTest : public ::testing::Test {
- protected:
-  ~HttpClientTest() override {
-    OnLoop(loop_, [this] { client_.reset(); });
-  }
-
-  HttpClient& client() {
-    if (!client_) client_ = *HttpClient::Create(loop_, options_);
-    return *client_;
-  }
-
-  static HttpRequest Get(const RawServer& server, std::string target = "/") {
-    return {.origin = server.origin(), .target = std::move(target)};
-  }
-
-  // Sends and waits.
-  HttpOutcome Fetch(HttpRequest request) {
-    Promised<HttpOutcome> outcome;
-    OnLoop(loop_, [&] {
-      client().Send(std::move(request),
-                    [&](HttpOutcome o) { outcome.Set(std::move(o)); });
-    });
-    return outcome.Take();
-  }
-
-  HttpResponse Answer(HttpRequest request) {
-    HttpOutcome outcome = Fetch(std::move(request));
-    if (const auto* error = std::get_if<HttpError>(&outcome)) {
-      ADD_FAILURE() << error->message;
-      return {};
-    }
-    return std::get<HttpResponse>(std::move(outcome));
-  }
-
-  HttpError Error(HttpRequest request) {
-    HttpOutcome outcome = Fetch(std::move(request));
-    if (std::holds_alternative<HttpResponse>(outcome)) {
-      ADD_FAILURE() << "it was answered";
-      return {};
-    }
-    return std::get<HttpError>(std::move(outcome));
-  }
-
-  // What a server that plays `bytes` and closes is understood as.
-  HttpOutcome Play(const std::string& bytes, HttpRequest request = {}) {
-    RawServer server([&](RawPeer& peer, int) {
-      peer.ReadRequest();
-      peer.Write(bytes);
-    });
-    request.origin = server.origin();
-    return Fetch(std::move(request));
-  }
-
-  HttpClientStats Stats() {
-    return OnLoop(loop_, [this] { return client().Stats(); });
-  }
-
-  HttpClientOptions options_;
-  AsioLoop loop_{"client-test"};
-  std::unique_ptr<HttpClient> client_;
-};
+using ::testing::StartsWith;
 
 TEST_F(HttpClientTest, SendsOneRequestAndReadsItsAnswer) {
   Promised<std::string> seen;
@@ -100,28 +39,67 @@ TEST_F(HttpClientTest, SendsOneRequestAndReadsItsAnswer) {
                    "\r\nx-q: 1\r\nContent-Length: 4\r\n\r\nbody"));
 }
 
-TEST_F(HttpClientTest, ReusesAConnection) {
-  const auto server = RawServer::Always(RawAnswer(200, "{}"));
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(Answer(Get(*server)).status, 200);
-  }
-  EXPECT_EQ(server->connections(), 1);
-  EXPECT_EQ(Stats().idle, 1u);
-  EXPECT_EQ(Stats().connections, 1u);
-  EXPECT_EQ(Stats().in_flight, 0u);
+TEST_F(HttpClientTest, RequestWithoutTailIsComplete) {
+  Promised<std::string> seen;
+  RawServer server([&](RawPeer& peer, int) {
+    seen.Set(peer.ReadRequest());
+    peer.Write(RawAnswer(200, ""));
+  });
+  EXPECT_EQ(Answer(Get(server)).status, 200);
+  EXPECT_THAT(seen.Take(), StartsWith("GET / HTTP/1.1\r\nHost: 127.0.0.1:"));
 }
 
-TEST_F(HttpClientTest, RequestSentFromACallbackReusesTheConnection) {
+TEST_F(HttpClientTest, CallbackNeverRunsInsideSend) {
   const auto server = RawServer::Always(RawAnswer(200, "{}"));
-  Promised<HttpOutcome> second;
+  Outcome outcome;
   OnLoop(loop_, [&] {
-    client().Send(Get(*server), [&](HttpOutcome) {
-      client().Send(Get(*server),
-                    [&](HttpOutcome o) { second.Set(std::move(o)); });
-    });
+    client().Send(Get(*server), [&](HttpOutcome o) { outcome.Set(o); });
+    EXPECT_FALSE(outcome.ready());
   });
-  EXPECT_TRUE(std::holds_alternative<HttpResponse>(second.Take()));
-  EXPECT_EQ(server->connections(), 1);
+  AnswerOf(outcome.Take());
+}
+
+TEST_F(HttpClientTest, ConnectsByName) {
+  const auto server = RawServer::Always(RawAnswer(200, "{}"));
+  HttpRequest request = Get(*server);
+  request.origin.host = "localhost";
+  EXPECT_EQ(Answer(std::move(request)).status, 200);
+}
+
+TEST_F(HttpClientTest, LargeBodiesPassBothWays) {
+  const std::string up(5 << 20, 'u');
+  const std::string down(2 << 20, 'd');
+  Promised<std::size_t> received;
+  RawServer server([&](RawPeer& peer, int) {
+    received.Set(peer.ReadRequest().size());
+    peer.Write(RawAnswer(200, down));
+    peer.ReadRequest();
+    peer.Write(RawAnswer(200, "small"));
+    peer.WaitForClose();
+  });
+  HttpRequest request = Get(server);
+  request.method = "POST";
+  request.tail = SerializeTail("POST", {}, up);
+  EXPECT_EQ(Answer(std::move(request)).body, down);
+  EXPECT_GT(received.Take(), up.size());
+  EXPECT_EQ(Answer(Get(server)).body, "small");
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(HttpClientTest, AnswerBeforeTheRequestIsThroughCounts) {
+  RawServer server([](RawPeer& peer, int) {
+    peer.ReadSome();
+    peer.Write(RawAnswer(413, "too much", "Connection: close\r\n"));
+    peer.CloseWrite();
+    peer.WaitForClose();
+  });
+  HttpRequest request = Get(server);
+  request.method = "POST";
+  request.tail = SerializeTail("POST", {}, std::string(16 << 20, 'u'));
+  const HttpResponse response = Answer(std::move(request));
+  EXPECT_EQ(response.status, 413);
+  EXPECT_EQ(response.body, "too much");
+  EXPECT_EQ(Stats().connections, 0u);
 }
 
 TEST_F(HttpClientTest, RefusedConnectionIsUnreachableAndUnsent) {
@@ -135,6 +113,14 @@ TEST_F(HttpClientTest, RefusedConnectionIsUnreachableAndUnsent) {
   EXPECT_FALSE(error.answered);
   EXPECT_EQ(error.message,
             absl::StrCat("connect 127.0.0.1:", port, ": connection refused"));
+  EXPECT_EQ(Stats().connections, 0u);
+}
+
+TEST_F(HttpClientTest, UnknownNameIsUnreachable) {
+  const HttpError error = Error({.origin = {false, "no such name", 80}});
+  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+  EXPECT_FALSE(error.sent);
+  EXPECT_THAT(error.message, StartsWith("resolve no such name:80: "));
 }
 
 TEST_F(HttpClientTest, SilentServerTimesOutAsSent) {
@@ -145,45 +131,141 @@ TEST_F(HttpClientTest, SilentServerTimesOutAsSent) {
   EXPECT_EQ(error.kind, HttpError::Kind::kTimeout);
   EXPECT_TRUE(error.sent);
   EXPECT_FALSE(error.answered);
-  EXPECT_THAT(error.message, HasSubstr("no answer within 20ms"));
+  EXPECT_EQ(error.message, absl::StrCat("request to 127.0.0.1:", server.port(),
+                                        ": no answer within 20ms"));
   server.WaitForEnded(1);
   EXPECT_EQ(Stats().connections, 0u);
 }
 
-TEST_F(HttpClientTest, ReadsChunkedAnswerAndDropsTrailers) {
-  const auto outcome = Play(
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-      "3;x=\"y\"\r\nabc\r\n0a\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n");
-  const auto& response = std::get<HttpResponse>(outcome);
-  EXPECT_EQ(response.body, "abc0123456789");
-  EXPECT_EQ(FindHeader(response.headers, "x-t"), "");
+TEST_F(HttpClientTest, TimeoutAfterHeadersIsAnswered) {
+  RawServer server([](RawPeer& peer, int) {
+    peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab");
+    peer.WaitForClose();
+  });
+  HttpRequest request = Get(server);
+  request.timeout = absl::Milliseconds(100);
+  const HttpError error = Error(std::move(request));
+  EXPECT_EQ(error.kind, HttpError::Kind::kTimeout);
+  EXPECT_TRUE(error.sent);
+  EXPECT_TRUE(error.answered);
 }
 
-TEST_F(HttpClientTest, ReadsAnswerThatEndsWithTheConnection) {
-  for (const char* version : {"HTTP/1.1", "HTTP/1.0"}) {
-    const auto outcome =
-        Play(absl::StrCat(version, " 200 OK\r\n\r\nall of it"));
-    EXPECT_EQ(std::get<HttpResponse>(outcome).body, "all of it") << version;
+TEST_F(HttpClientTest, TimeoutDoesNotHitAnAnsweredRequest) {
+  const auto server = RawServer::Always(RawAnswer(200, "{}"));
+  HttpRequest request = Get(*server);
+  request.timeout = absl::Seconds(30);
+  EXPECT_EQ(Answer(request).status, 200);
+  EXPECT_EQ(Answer(request).status, 200);
+  EXPECT_EQ(Stats().idle, 1u);
+}
+
+TEST_F(HttpClientTest, LostConnectionIsSentAndUnanswered) {
+  RawServer server([](RawPeer& peer, int index) {
+    peer.ReadRequest();
+    if (index == 1) peer.ResetAtEnd();
+  });
+  for (const char* cause :
+       {"connection closed by the server", "connection reset by peer"}) {
+    const HttpError error = Error(Get(server));
+    EXPECT_EQ(error.kind, HttpError::Kind::kConnectionLost);
+    EXPECT_TRUE(error.sent);
+    EXPECT_FALSE(error.answered);
+    EXPECT_EQ(error.message, absl::StrCat("read answer from 127.0.0.1:",
+                                          server.port(), ": ", cause));
   }
 }
 
 TEST_F(HttpClientTest, CancelClosesTheConnectionAndForgetsTheCallback) {
-  RawServer server([](RawPeer& peer, int) { peer.WaitForClose(); });
   auto token = std::make_shared<int>(0);
   absl::Notification arrived;
-  RawServer waiting([&](RawPeer& peer, int) {
+  RawServer server([&](RawPeer& peer, int) {
     peer.ReadRequest();
     arrived.Notify();
     peer.WaitForClose();
   });
   const RequestId id = OnLoop(loop_, [&] {
-    return client().Send(Get(waiting), [token](HttpOutcome) { ADD_FAILURE(); });
+    return client().Send(Get(server), [token](HttpOutcome) { ADD_FAILURE(); });
   });
   arrived.WaitForNotification();
-  EXPECT_TRUE(OnLoop(loop_, [&] { return client().Cancel(id); }));
+  EXPECT_TRUE(Cancel(id));
   EXPECT_EQ(token.use_count(), 1);
-  waiting.WaitForEnded(1);
-  EXPECT_FALSE(OnLoop(loop_, [&] { return client().Cancel(id); }));
+  server.WaitForEnded(1);
+  EXPECT_EQ(Stats().connections, 0u);
+  EXPECT_EQ(Stats().in_flight, 0u);
+  EXPECT_FALSE(Cancel(id));
+  EXPECT_FALSE(Cancel(kNoRequest));
+}
+
+TEST_F(HttpClientTest, CancelBeforeTheConnectionSendsNothing) {
+  const auto server = RawServer::Always(RawAnswer(200, "{}"));
+  OnLoop(loop_, [&] {
+    const RequestId id =
+        client().Send(Get(*server), [](HttpOutcome) { ADD_FAILURE(); });
+    EXPECT_FALSE(client().Cancel(id));
+    EXPECT_EQ(client().Stats().connections, 0u);
+  });
+}
+
+TEST_F(HttpClientTest, CallbackMayCancelAnotherRequest) {
+  RawServer silent([](RawPeer& peer, int) { peer.WaitForClose(); });
+  const auto server = RawServer::Always(RawAnswer(200, "{}"));
+  absl::Notification done;
+  OnLoop(loop_, [&] {
+    const RequestId other =
+        client().Send(Get(silent), [](HttpOutcome) { ADD_FAILURE(); });
+    client().Send(Get(*server), [&, other](HttpOutcome) {
+      client().Cancel(other);
+      done.Notify();
+    });
+  });
+  done.WaitForNotification();
+  EXPECT_EQ(Stats().in_flight, 0u);
+}
+
+TEST_F(HttpClientTest, CallbackMayDestroyTheClient) {
+  RawServer silent([](RawPeer& peer, int) { peer.WaitForClose(); });
+  const auto server = RawServer::Always(RawAnswer(200, "{}"));
+  absl::Notification done;
+  OnLoop(loop_, [&] {
+    client().Send(Get(silent), [](HttpOutcome) { ADD_FAILURE(); });
+    client().Send(Get(*server), [&](HttpOutcome) {
+      client_.reset();
+      done.Notify();
+    });
+  });
+  done.WaitForNotification();
+}
+
+TEST_F(HttpClientTest, DestructionDropsRequestsInFlight) {
+  RawServer silent([](RawPeer& peer, int) { peer.WaitForClose(); });
+  auto token = std::make_shared<int>(0);
+  OnLoop(loop_, [&] {
+    for (int i = 0; i < 3; ++i) {
+      client().Send(Get(silent), [token](HttpOutcome) { ADD_FAILURE(); });
+    }
+    client_.reset();
+  });
+  EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST_F(HttpClientTest, MayBeDestroyedAfterTheLoopStopped) {
+  RawServer silent([](RawPeer& peer, int) { peer.WaitForClose(); });
+  const auto server = RawServer::Always(RawAnswer(200, "{}"));
+  auto loop = std::make_unique<AsioLoop>("short");
+  auto client = *HttpClient::Create(*loop, {});
+  auto token = std::make_shared<int>(0);
+  Outcome outcome;
+  OnLoop(*loop, [&] {
+    HttpRequest request = Get(silent);
+    request.timeout = absl::Hours(1);
+    client->Send(request, [token](HttpOutcome) { ADD_FAILURE(); });
+    client->Send(Get(*server), [&](HttpOutcome o) { outcome.Set(o); });
+  });
+  AnswerOf(outcome.Take());
+  loop->Stop();
+  client.reset();
+  EXPECT_EQ(token.use_count(), 1);
+  loop.reset();
 }
 
 }  // namespace
