@@ -110,6 +110,10 @@ void Session::Resume() {
 
 // False: a read was started.
 bool Session::Step() {
+  if (begin_ == end_) {
+    Read();
+    return false;
+  }
   std::size_t taken = 0;
   const auto progress =
       parser_.Parse({buffer_.get() + begin_, end_ - begin_}, taken);
@@ -316,10 +320,14 @@ void Session::OnDeadline() {
     return;
   }
   if (state_ == State::kReading && started_) {
-    Refuse(408, "the request took too long to arrive");
-  } else {
-    Close();
+    return Refuse(408, "the request took too long to arrive");
   }
+  if (state_ == State::kWriting) {
+    // The kernel would keep the rest for a client that does not read.
+    ErrorCode ignored;
+    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  }
+  Close();
 }
 
 }  // namespace coord

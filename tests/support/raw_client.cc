@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,10 @@ RawClient::RawClient(std::uint16_t port)
     std::abort();
   }
 }
+
+RawClient::RawClient(RawClient&& other) noexcept
+    : socket_(std::exchange(other.socket_, -1)),
+      unread_(std::move(other.unread_)) {}
 
 RawClient::~RawClient() { Close(); }
 
@@ -48,6 +53,16 @@ std::string RawClient::ReadUntil(std::string_view end) {
   std::string text = unread_.substr(0, at + end.size());
   unread_.erase(0, at + end.size());
   return text;
+}
+
+bool RawClient::Readable() const {
+  pollfd entry{socket_, POLLIN, 0};
+  return poll(&entry, 1, 0) == 1;
+}
+
+void RawClient::WaitForHangUp() {
+  pollfd entry{socket_, POLLRDHUP, 0};
+  poll(&entry, 1, -1);
 }
 
 void RawClient::CloseWrite() { shutdown(socket_, SHUT_WR); }

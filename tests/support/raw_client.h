@@ -14,8 +14,8 @@ class RawClient {
   // Connects to 127.0.0.1; the test ends if it can't.
   explicit RawClient(std::uint16_t port);
   ~RawClient();
-  RawClient(const RawClient&) = delete;
-  RawClient& operator=(const RawClient&) = delete;
+  RawClient(RawClient&& other) noexcept;
+  RawClient& operator=(RawClient&&) = delete;
 
   // False when the other side has closed.
   bool Write(std::string_view bytes);
@@ -23,6 +23,10 @@ class RawClient {
   std::string ReadAll();
   // Up to and with `end`, or less at the end of the connection.
   std::string ReadUntil(std::string_view end);
+  // Whether a read would not block.
+  bool Readable() const;
+  // Blocks until the other side has closed or reset, without reading.
+  void WaitForHangUp();
   // Ends the sending direction.
   void CloseWrite();
   void Close();

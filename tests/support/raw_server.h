@@ -27,6 +27,8 @@ class RawPeer {
  public:
   explicit RawPeer(int socket) : socket_(socket) {}
 
+  int socket() const { return socket_; }
+
   // The next request, headers and (by Content-Length) body; empty once the
   // client has closed.
   std::string ReadRequest();

@@ -1,53 +1,31 @@
+// Connections of the listener, answers, and its end.
 #include "server/http/listener.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "server/http/router.h"
-#include "tests/support/on_loop.h"
-#include "tests/support/raw_client.h"
+#include "tests/unit/http/listener_fixture.h"
 
 namespace coord {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
-class HttpListenerTest : public ::testing::Test {
- protected:
-  void Start(HttpHandler handler) {
-    auto listener = HttpListener::Start(loop_, options_, std::move(handler));
-    ASSERT_TRUE(listener.ok()) << listener.status();
-    listener_ = *std::move(listener);
-  }
-
-  // Answers with `<method> <path>?<query> <body>`.
-  void StartEcho() {
-    Start([](HttpServerRequest request, HttpReply reply) {
-      std::move(reply)({200,
-                        {{"x-echo", "1"}},
-                        absl::StrCat(request.method, " ", request.path, "?",
-                                     request.query, " ", request.body)});
-    });
-  }
-
-  // Everything the listener sends until it closes.
-  std::string Talk(std::string_view bytes) {
-    RawClient client(listener_->port());
-    client.Write(bytes);
-    return client.ReadAll();
-  }
-
-  HttpListenerOptions options_;
-  AsioLoop loop_{"listener-test"};
-  std::unique_ptr<HttpListener> listener_;
-};
+constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kLastGet =
+    "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 TEST_F(HttpListenerTest, AnswersOneRequest) {
   StartEcho();
@@ -57,17 +35,230 @@ TEST_F(HttpListenerTest, AnswersOneRequest) {
             "Connection: close\r\n\r\nPOST /a/b?c=d hi");
 }
 
-TEST_F(HttpListenerTest, PipelinedRequestsAreAnsweredInOrder) {
+TEST_F(HttpListenerTest, ConnectionIsKept) {
   StartEcho();
-  const std::string answers = Talk(
+  RawClient client = Connect();
+  for (int i = 0; i < 3; ++i) {
+    client.Write(kGet);
+    const std::string answer = client.ReadUntil("GET /? ");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(answer, Not(HasSubstr("Connection:")));
+  }
+}
+
+TEST_F(HttpListenerTest, Http10IsKeptOnlyWhenAskedFor) {
+  StartEcho();
+  EXPECT_THAT(Talk("GET / HTTP/1.0\r\n\r\n"),
+              HasSubstr("\r\nConnection: close\r\n"));
+  RawClient client = Connect();
+  for (int i = 0; i < 2; ++i) {
+    client.Write("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    EXPECT_THAT(client.ReadUntil("GET /? "),
+                HasSubstr("\r\nConnection: keep-alive\r\n"));
+  }
+}
+
+TEST_F(HttpListenerTest, PipelinedRequestsAreAnsweredInOrderOneAtATime) {
+  std::vector<std::string> order;
+  std::optional<HttpReply> pending;
+  absl::Notification first;
+  Start([&](HttpServerRequest request, HttpReply reply) {
+    order.push_back(request.path);
+    if (request.path != "/1") {
+      return std::move(reply)({200, {}, request.path});
+    }
+    pending = std::move(reply);
+    first.Notify();
+  });
+  RawClient client = Connect();
+  client.Write(
       "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
       "GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  const std::size_t first = answers.find("GET /1? ");
-  const std::size_t second = answers.find("GET /2? ");
-  const std::size_t third = answers.find("GET /3? ");
-  EXPECT_LT(first, second);
-  EXPECT_LT(second, third);
-  EXPECT_NE(third, std::string::npos);
+  first.WaitForNotification();
+  EXPECT_EQ(OnLoop(loop_, [&] { return order.size(); }), 1u);
+  std::move (*pending)({200, {}, "/1"});
+  const std::string answers = client.ReadAll();
+  EXPECT_LT(answers.find("\r\n\r\n/1"), answers.find("\r\n\r\n/2"));
+  EXPECT_LT(answers.find("\r\n\r\n/2"), answers.find("\r\n\r\n/3"));
+  EXPECT_THAT(answers, EndsWith("/3"));
+}
+
+TEST_F(HttpListenerTest, ThousandsOfPipelinedRequestsNeedNoDeepStack) {
+  StartEcho();
+  RawClient client = Connect();
+  std::string all;
+  for (int i = 0; i < 20'000; ++i) all += kGet;
+  std::thread writer([&] {
+    client.Write(all);
+    client.Write(kLastGet);
+  });
+  const std::string answers = client.ReadAll();
+  writer.join();
+  std::size_t count = 0;
+  for (std::size_t at = 0;
+       (at = answers.find("GET /? ", at)) != std::string::npos; ++at) {
+    ++count;
+  }
+  EXPECT_EQ(count, 20'001u);
+}
+
+// A reply from code of the application's own must not run the handler inside.
+TEST_F(HttpListenerTest, ReplyDoesNotEnterTheNextHandler) {
+  std::optional<HttpReply> pending;
+  absl::Notification first;
+  absl::Notification second;
+  Start([&](HttpServerRequest, HttpReply reply) {
+    if (first.HasBeenNotified()) {
+      second.Notify();
+      return std::move(reply)({200, {}, ""});
+    }
+    pending = std::move(reply);
+    first.Notify();
+  });
+  RawClient client = Connect();
+  client.Write(absl::StrCat(std::string(kGet), std::string(kLastGet)));
+  first.WaitForNotification();
+  OnLoop(loop_, [&] {
+    std::move (*pending)({200, {}, ""});
+    EXPECT_FALSE(second.HasBeenNotified());
+  });
+  second.WaitForNotification();
+}
+
+TEST_F(HttpListenerTest, HeadGetsTheLengthButNoBody) {
+  StartEcho();
+  EXPECT_EQ(Talk("HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nx-echo: 1\r\nContent-Length: 9\r\n"
+            "Connection: close\r\n\r\n");
+}
+
+TEST_F(HttpListenerTest, StatusWithoutBodyHasNoLength) {
+  for (const int status : {204, 304}) {
+    Start([status](HttpServerRequest, HttpReply reply) {
+      std::move(reply)({status, {}, "dropped"});
+    });
+    const std::string answer = Talk(kLastGet);
+    EXPECT_THAT(answer, Not(HasSubstr("Content-Length")));
+    EXPECT_THAT(answer, EndsWith("Connection: close\r\n\r\n"));
+  }
+}
+
+TEST_F(HttpListenerTest, HeadersThatBreakTheFramingAreLeftOut) {
+  Start([](HttpServerRequest, HttpReply reply) {
+    std::move(reply)({200,
+                      {{"content-length", "7"},
+                       {"Transfer-Encoding", "chunked"},
+                       {"Connection", "keep-alive"},
+                       {"X-Split", "a\r\nSet-Cookie: b"},
+                       {"X-Fine", "c"}},
+                      "{}"});
+  });
+  EXPECT_EQ(Talk(kLastGet),
+            "HTTP/1.1 200 OK\r\nX-Fine: c\r\nContent-Length: 2\r\n"
+            "Connection: close\r\n\r\n{}");
+}
+
+TEST_F(HttpListenerTest, AnswerWithoutStatusIs500) {
+  Start([](HttpServerRequest, HttpReply reply) { std::move(reply)({}); });
+  EXPECT_THAT(Talk(kLastGet), StartsWith("HTTP/1.1 500 "));
+}
+
+TEST_F(HttpListenerTest, DroppedReplyIs500) {
+  Start([](HttpServerRequest, HttpReply) {});
+  const std::string answer = Talk(kLastGet);
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 500 Internal Server Error\r\n"));
+  EXPECT_THAT(answer, HasSubstr("\"statusCode\":500"));
+}
+
+TEST_F(HttpListenerTest, ReplyMayComeFromAnyThread) {
+  std::thread worker;
+  Start([&](HttpServerRequest, HttpReply reply) {
+    worker = std::thread([reply = std::move(reply)]() mutable {
+      std::move(reply)({200, {}, "from afar"});
+    });
+  });
+  EXPECT_THAT(Talk(kLastGet), EndsWith("from afar"));
+  worker.join();
+}
+
+TEST_F(HttpListenerTest, ReplyAfterTheClientLeftIsHarmless) {
+  Promised<HttpReply> pending;
+  Start([&](HttpServerRequest, HttpReply reply) {
+    pending.Set(std::move(reply));
+  });
+  RawClient client = Connect();
+  client.Write(kGet);
+  HttpReply reply = pending.Take();
+  client.Close();
+  std::move(reply)({200, {}, std::string(1 << 20, 'x')});
+}
+
+TEST_F(HttpListenerTest, ReplyAfterTheListenerIsGoneIsHarmless) {
+  Promised<HttpReply> pending;
+  Start([&](HttpServerRequest, HttpReply reply) {
+    pending.Set(std::move(reply));
+  });
+  RawClient client = Connect();
+  client.Write(kGet);
+  HttpReply reply = pending.Take();
+  listener_.reset();
+  EXPECT_EQ(client.ReadAll(), "");
+  std::move(reply)({200, {}, ""});
+}
+
+TEST_F(HttpListenerTest, LargeAnswerIsWhole) {
+  const std::string body(8 << 20, 'x');
+  Start([&](HttpServerRequest, HttpReply reply) {
+    std::move(reply)({200, {}, body});
+  });
+  const std::string answer = Talk(kLastGet);
+  EXPECT_EQ(answer.size() - answer.find("\r\n\r\n") - 4, body.size());
+}
+
+TEST_F(HttpListenerTest, ClientThatDoesNotReadIsClosed) {
+  options_.slow_client_timeout = absl::Milliseconds(20);
+  const std::string body(64 << 20, 'x');
+  Start([&](HttpServerRequest, HttpReply reply) {
+    std::move(reply)({200, {}, body});
+  });
+  RawClient client = Connect();
+  client.Write(kGet);
+  client.WaitForHangUp();
+  EXPECT_LT(client.ReadAll().size(), body.size());
+}
+
+TEST_F(HttpListenerTest, IdleConnectionIsClosed) {
+  options_.idle_timeout = absl::Milliseconds(20);
+  StartEcho();
+  EXPECT_EQ(Talk(""), "");
+  RawClient client = Connect();
+  client.Write(kGet);
+  EXPECT_THAT(client.ReadAll(), EndsWith("GET /? "));
+}
+
+TEST_F(HttpListenerTest, IdleTimeoutSparesARequestInProgress) {
+  options_.idle_timeout = absl::Milliseconds(10);
+  Start([&](HttpServerRequest, HttpReply reply) {
+    loop_.RunAfter(absl::Milliseconds(50),
+                   [reply = std::move(reply)]() mutable {
+                     std::move(reply)({200, {}, "slow"});
+                   });
+  });
+  EXPECT_THAT(Talk(kLastGet), EndsWith("slow"));
+}
+
+TEST_F(HttpListenerTest, OverTheConnectionLimitNewOnesWait) {
+  options_.max_connections = 1;
+  StartEcho();
+  RawClient first = Connect();
+  first.Write(kGet);
+  first.ReadUntil("GET /? ");
+  RawClient second = Connect();
+  second.Write(kLastGet);
+  first.Write(kLastGet);
+  first.ReadAll();
+  first.Close();
+  EXPECT_THAT(second.ReadAll(), StartsWith("HTTP/1.1 200 OK"));
 }
 
 TEST_F(HttpListenerTest, PortInUseIsTold) {
@@ -81,12 +272,29 @@ TEST_F(HttpListenerTest, PortInUseIsTold) {
                          ": address already in use"));
 }
 
-TEST_F(HttpListenerTest, DroppedReplyIs500) {
-  Start([](HttpServerRequest, HttpReply) {});
-  const std::string answer =
-      Talk("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  EXPECT_THAT(answer, StartsWith("HTTP/1.1 500 Internal Server Error\r\n"));
-  EXPECT_THAT(answer, HasSubstr("\"statusCode\":500"));
+TEST_F(HttpListenerTest, PortIsFreeAgainAtOnce) {
+  StartEcho();
+  Talk(kLastGet);
+  options_.port = listener_->port();
+  listener_.reset();
+  StartEcho();
+  EXPECT_THAT(Talk(kLastGet), StartsWith("HTTP/1.1 200 OK"));
+}
+
+TEST_F(HttpListenerTest, TellsItsAddress) {
+  StartEcho();
+  EXPECT_NE(listener_->port(), 0);
+  EXPECT_EQ(listener_->address(),
+            absl::StrCat("127.0.0.1:", listener_->port()));
+}
+
+TEST_F(HttpListenerTest, UnknownHostIsTold) {
+  options_.host = "no such name";
+  const auto listener =
+      HttpListener::Start(loop_, options_, [](HttpServerRequest, HttpReply) {});
+  EXPECT_EQ(listener.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(listener.status().message()),
+              StartsWith("listen on no such name:0: "));
 }
 
 TEST_F(HttpListenerTest, StopLetsTheAnswerOutAndThenCallsBack) {
@@ -94,18 +302,82 @@ TEST_F(HttpListenerTest, StopLetsTheAnswerOutAndThenCallsBack) {
   Start([&](HttpServerRequest, HttpReply reply) {
     pending.Set(std::move(reply));
   });
-  RawClient idle(listener_->port());
-  RawClient busy(listener_->port());
-  busy.Write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  RawClient idle = Connect();
+  RawClient busy = Connect();
+  busy.Write(kGet);
   HttpReply reply = pending.Take();
   absl::Notification stopped;
-  listener_->Stop(absl::Hours(1), [&] { stopped.Notify(); });
+  listener_->Stop(absl::Hours(1), [&] {
+    EXPECT_TRUE(loop_.OnLoop());
+    stopped.Notify();
+  });
   EXPECT_EQ(idle.ReadAll(), "");
   EXPECT_FALSE(stopped.HasBeenNotified());
   std::move(reply)({200, {}, "late"});
   EXPECT_THAT(busy.ReadAll(), HasSubstr("Connection: close\r\n\r\nlate"));
   busy.Close();
   stopped.WaitForNotification();
+}
+
+TEST_F(HttpListenerTest, StopClosesWhatIsLeftAfterTheGrace) {
+  Promised<HttpReply> pending;
+  Start([&](HttpServerRequest, HttpReply reply) {
+    pending.Set(std::move(reply));
+  });
+  RawClient busy = Connect();
+  busy.Write(kGet);
+  HttpReply reply = pending.Take();
+  absl::Notification stopped;
+  listener_->Stop(absl::Milliseconds(20), [&] { stopped.Notify(); });
+  stopped.WaitForNotification();
+  EXPECT_EQ(busy.ReadAll(), "");
+  std::move(reply)({200, {}, "too late"});
+}
+
+TEST_F(HttpListenerTest, StopWithoutConnectionsCallsBackAtOnce) {
+  StartEcho();
+  absl::Notification stopped;
+  listener_->Stop(absl::Hours(1), [&] { stopped.Notify(); });
+  stopped.WaitForNotification();
+}
+
+TEST_F(HttpListenerTest, StopTwiceCallsBackTwice) {
+  StartEcho();
+  absl::Notification first;
+  absl::Notification second;
+  listener_->Stop(absl::Hours(1), [&] { first.Notify(); });
+  listener_->Stop(absl::Hours(1), [&] { second.Notify(); });
+  first.WaitForNotification();
+  second.WaitForNotification();
+}
+
+TEST_F(HttpListenerTest, HandlerMayStopTheListener) {
+  absl::Notification stopped;
+  Start([&](HttpServerRequest, HttpReply reply) {
+    listener_->Stop(absl::Hours(1), [&] { stopped.Notify(); });
+    std::move(reply)({200, {}, "bye"});
+  });
+  EXPECT_THAT(Talk(kGet), EndsWith("bye"));
+  stopped.WaitForNotification();
+}
+
+TEST_F(HttpListenerTest, MayBeDestroyedAfterTheLoopStopped) {
+  auto loop = std::make_unique<AsioLoop>("short");
+  auto token = std::make_shared<int>(0);
+  Promised<HttpReply> pending;
+  auto listener = *HttpListener::Start(
+      *loop, {}, [&pending, token](HttpServerRequest, HttpReply reply) {
+        pending.Set(std::move(reply));
+      });
+  RawClient client(listener->port());
+  client.Write(kGet);
+  HttpReply reply = pending.Take();
+  loop->Stop();
+  listener.reset();
+  EXPECT_EQ(client.ReadAll(), "");
+  EXPECT_EQ(token.use_count(), 1);
+  std::move(reply)({200, {}, ""});
+  loop.reset();
 }
 
 }  // namespace

@@ -1,0 +1,181 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "server/http/client.h"
+#include "tests/support/tls_peer.h"
+#include "tests/unit/http/client_fixture.h"
+
+namespace coord {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class HttpClientTlsTest : public HttpClientTest {
+ protected:
+  ~HttpClientTlsTest() override {
+    if (!options_.ca_file.empty()) std::remove(options_.ca_file.c_str());
+  }
+
+  void Trust(const TlsIdentity& identity) {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    options_.ca_file =
+        absl::StrCat(::testing::TempDir(), "/", test->name(), ".pem");
+    std::ofstream(options_.ca_file) << identity.Pem();
+  }
+
+  static HttpRequest GetTls(const RawServer& server,
+                            std::string host = "localhost") {
+    return {.origin = {true, std::move(host), server.port()},
+            .repeatable = true};
+  }
+};
+
+TEST_F(HttpClientTlsTest, VerifiedServerIsAskedByNameAndReused) {
+  const TlsIdentity identity("DNS:localhost");
+  Trust(identity);
+  std::string name;
+  std::string request;
+  RawServer server([&](RawPeer& raw, int) {
+    TlsPeer peer(identity, raw);
+    name = peer.server_name();
+    request = peer.ReadSome();
+    peer.Write(RawAnswer(200, "one"));
+    peer.ReadSome();
+    peer.Write(RawAnswer(200, "two"));
+    peer.ReadSome();
+  });
+  EXPECT_EQ(Answer(GetTls(server)).body, "one");
+  EXPECT_EQ(Answer(GetTls(server)).body, "two");
+  OnLoop(loop_, [&] { client_.reset(); });
+  server.WaitForEnded(1);
+  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(name, "localhost");
+  EXPECT_THAT(request, StartsWith(absl::StrCat("GET / HTTP/1.1\r\nHost: "
+                                               "localhost:",
+                                               server.port(), "\r\n")));
+}
+
+TEST_F(HttpClientTlsTest, AddressIsVerifiedToo) {
+  const TlsIdentity identity("IP:127.0.0.1");
+  Trust(identity);
+  RawServer server([&](RawPeer& raw, int) {
+    TlsPeer peer(identity, raw);
+    peer.ReadSome();
+    peer.Write(RawAnswer(200, "{}"));
+  });
+  EXPECT_EQ(Answer(GetTls(server, "127.0.0.1")).status, 200);
+}
+
+TEST_F(HttpClientTlsTest, LargeBodiesPassBothWays) {
+  const TlsIdentity identity("DNS:localhost");
+  Trust(identity);
+  const std::string body(1 << 20, 'x');
+  RawServer server([&](RawPeer& raw, int) {
+    TlsPeer peer(identity, raw);
+    std::size_t size = 0;
+    while (size < body.size()) size += peer.ReadSome().size();
+    peer.Write(RawAnswer(200, body));
+    peer.ReadSome();
+  });
+  HttpRequest request = GetTls(server);
+  request.method = "POST";
+  request.tail = SerializeTail("POST", {}, body);
+  EXPECT_EQ(Answer(std::move(request)).body, body);
+}
+
+TEST_F(HttpClientTlsTest, OtherNameIsUnreachable) {
+  const TlsIdentity identity("DNS:example.com");
+  Trust(identity);
+  RawServer server([&](RawPeer& raw, int) { TlsPeer peer(identity, raw); });
+  const HttpError error = Error(GetTls(server));
+  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+  EXPECT_FALSE(error.sent);
+  EXPECT_THAT(error.message,
+              StartsWith(absl::StrCat(
+                  "tls handshake with localhost:", server.port(), ": ")));
+  EXPECT_THAT(error.message, HasSubstr("certificate verify failed"));
+}
+
+TEST_F(HttpClientTlsTest, UnknownAuthorityIsUnreachable) {
+  const TlsIdentity identity("DNS:localhost");
+  RawServer server([&](RawPeer& raw, int) { TlsPeer peer(identity, raw); });
+  const HttpError error = Error(GetTls(server));
+  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+  EXPECT_FALSE(error.sent);
+  EXPECT_THAT(error.message, HasSubstr("certificate verify failed"));
+}
+
+TEST_F(HttpClientTlsTest, PlainServerIsUnreachable) {
+  RawServer plain([](RawPeer& peer, int) {
+    peer.ReadSome();
+    peer.Write(RawAnswer(400, "{}"));
+    peer.WaitForClose();
+  });
+  const HttpError error = Error(GetTls(plain));
+  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+  EXPECT_FALSE(error.sent);
+}
+
+TEST_F(HttpClientTlsTest, ConnectTimeoutCoversTheHandshake) {
+  RawServer silent([](RawPeer& peer, int) { peer.WaitForClose(); });
+  HttpRequest request = GetTls(silent);
+  request.connect_timeout = absl::Milliseconds(20);
+  const HttpError error = Error(std::move(request));
+  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+  EXPECT_FALSE(error.sent);
+  EXPECT_EQ(error.message, absl::StrCat("connect localhost:", silent.port(),
+                                        ": no connection within 20ms"));
+  silent.WaitForEnded(1);
+}
+
+// Anybody on the way can cut a connection; only TLS can end it.
+TEST_F(HttpClientTlsTest, BodyWithoutLengthMustEndAsTlsEnds) {
+  const TlsIdentity identity("DNS:localhost");
+  Trust(identity);
+  RawServer server([&](RawPeer& raw, int index) {
+    TlsPeer peer(identity, raw);
+    peer.ReadSome();
+    peer.Write("HTTP/1.1 200 OK\r\n\r\nbody");
+    if (index == 0) peer.CloseNotify();
+  });
+  EXPECT_EQ(Answer(GetTls(server)).body, "body");
+  const HttpError error = Error(GetTls(server));
+  EXPECT_EQ(error.kind, HttpError::Kind::kConnectionLost);
+  EXPECT_TRUE(error.answered);
+}
+
+TEST_F(HttpClientTlsTest, CancelDuringTheHandshakeSendsNothing) {
+  absl::Notification hello;
+  RawServer silent([&](RawPeer& peer, int) {
+    peer.ReadSome();
+    hello.Notify();
+    peer.WaitForClose();
+  });
+  const RequestId id = OnLoop(loop_, [&] {
+    return client().Send(GetTls(silent), [](HttpOutcome) { ADD_FAILURE(); });
+  });
+  hello.WaitForNotification();
+  EXPECT_FALSE(Cancel(id));
+  silent.WaitForEnded(1);
+  EXPECT_EQ(Stats().connections, 0u);
+}
+
+TEST_F(HttpClientTlsTest, UnreadableCertificatesAreAnInvalidArgument) {
+  options_.ca_file = "/no/such/file.pem";
+  const auto client = HttpClient::Create(loop_, options_);
+  EXPECT_EQ(client.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(client.status().message()),
+              StartsWith("read certificates from /no/such/file.pem: "));
+}
+
+}  // namespace
+}  // namespace coord
