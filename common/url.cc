@@ -48,11 +48,12 @@ std::string FullyDecoded(std::string_view text) {
   decoded.reserve(text.size());
   for (const char c : text) {
     decoded += c;
-    while (decoded.size() >= 3 &&
-           StartsWithEscape(
-               std::string_view(decoded).substr(decoded.size() - 3))) {
-      const char byte = DecodeEscape(decoded.substr(decoded.size() - 3));
-      decoded.resize(decoded.size() - 3);
+    while (decoded.size() >= 3) {
+      const std::size_t start = decoded.size() - 3;
+      const std::string_view tail = std::string_view(decoded).substr(start);
+      if (!StartsWithEscape(tail)) break;
+      const char byte = DecodeEscape(tail);
+      decoded.resize(start);
       decoded += byte;
     }
   }

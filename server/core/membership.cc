@@ -104,7 +104,7 @@ void Membership::Impl::Tell(Followed& followed, PendingWakes& wakes) {
 
   const bool was_empty = followed.told_empty;
   followed.told_empty = followed.table.empty();
-  if (!was_empty || followed.told_empty) return;
+  if (was_empty == followed.told_empty) return;
   absl::erase_if(roaming, [&](const std::shared_ptr<WatchState>& watcher) {
     if (!watcher->Wants(followed.table.identity())) return false;
     if (watcher->followed != nullptr) watcher->followed->armed.erase(watcher);

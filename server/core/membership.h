@@ -113,12 +113,12 @@ class Membership {
 
   // Follows one cluster; one that does not exist yet is followed from its
   // birth. Without a `cluster_id`, a watcher whose cluster is empty goes on
-  // with the first other one of its type that has servers. `wake` is called,
-  // from any thread and never inside Next or OpenWatch, when Next has something
-  // after it had nothing; it must be quick and must not call back into this
-  // class. An empty token starts with a snapshot; one that can't be honoured,
-  // with a reset. Errors: CLUSTER_AMBIGUOUS (unless the token settles it),
-  // RESOURCE_EXHAUSTED · TOO_MANY_WATCHERS.
+  // with another of its type, when that is the only one with servers. `wake` is
+  // called, from any thread and never inside Next or OpenWatch, when Next may
+  // have something after it had nothing; it must be quick and must not call
+  // back into this class. An empty token starts with a snapshot; one that can't
+  // be honoured, with a reset. Errors: CLUSTER_AMBIGUOUS (unless the token
+  // settles it), RESOURCE_EXHAUSTED · TOO_MANY_WATCHERS.
   absl::StatusOr<std::unique_ptr<Watch>> OpenWatch(
       std::string_view type, std::string_view cluster_id,
       std::string_view resume_token, std::function<void()> wake);

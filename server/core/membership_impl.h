@@ -135,7 +135,7 @@ class Membership::Impl {
   absl::flat_hash_map<std::string, Followed*> by_id ABSL_GUARDED_BY(mutex);
   absl::flat_hash_map<std::string, HeldIds> held ABSL_GUARDED_BY(mutex);
   std::size_t watchers ABSL_GUARDED_BY(mutex) = 0;
-  // Armed, and would rather follow another cluster once it has servers.
+  // Armed, and would rather follow another cluster.
   WatchStates roaming ABSL_GUARDED_BY(mutex);
 
  private:

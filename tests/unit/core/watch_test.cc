@@ -238,6 +238,23 @@ TEST_F(WatchTest, MovingToAnOlderClusterIsAReset) {
   EXPECT_EQ(watch->Next().kind, Kind::kNothing);
 }
 
+TEST_F(WatchTest, WatcherWaitsUntilOnlyOneClusterHasServers) {
+  const ClusterIdentity second{"c2", "mTest", ""};
+  const ClusterIdentity third{"c3", "mTest", ""};
+  Join("a");
+  auto watch = Open();
+  watch->Next();
+  membership_.Apply(second, Joined(Record("b", 1)), At(1));
+  membership_.Apply(third, Joined(Record("c", 1)), At(1));
+  Leave("a");
+  EXPECT_EQ(watch->Next().change.type, ChangeType::kLeft);
+  EXPECT_EQ(watch->Next().kind, Kind::kNothing);
+  membership_.Apply(third, Left(Record("c", 1)), At(2));
+  EXPECT_EQ(wakes_, 1);
+  EXPECT_EQ(watch->Next().kind, Kind::kReset);
+  EXPECT_EQ(watch->Next().cluster, second);
+}
+
 TEST_F(WatchTest, TokenResumesExclusively) {
   Join("a");
   Join("b");
