@@ -21,7 +21,7 @@ constexpr std::size_t kMaxDetails = 2048;
 constexpr std::size_t kMaxText = 512;
 
 std::string Shortened(std::string_view text, std::size_t max_bytes) {
-  const std::string valid = EscapeInvalidUtf8(text);
+  std::string valid = EscapeInvalidUtf8(text);
   if (valid.size() <= max_bytes) return valid;
   return absl::StrCat(AbslView(Utf8Prefix(valid, max_bytes - 3)), "...");
 }

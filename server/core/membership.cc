@@ -88,9 +88,9 @@ absl::StatusOr<Followed*> Membership::Impl::Resolve(
 }
 
 const HeldIds& Membership::Impl::HeldIn(std::string_view cluster_id) const {
-  static const HeldIds* const kNone = new HeldIds;
+  static const HeldIds& none = *new HeldIds;
   const auto it = held.find(AbslView(cluster_id));
-  return it == held.end() ? *kNone : it->second;
+  return it == held.end() ? none : it->second;
 }
 
 void Membership::Impl::Tell(Followed& followed, PendingWakes& wakes) {
