@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -137,6 +138,7 @@ class Load {
       absl::MutexLock lock(&mutex_);
       ++ended_;
       if (call->start >= measured_from_) Record(*call, status, now);
+      call.reset();
       again = options_.calls > 0 ? ended_ + running_ - 1 < options_.calls
                                  : now < end_;
       if (!again) --running_;
@@ -205,5 +207,8 @@ int main(int argc, char** argv) {
   coord::Load load(options, channel);
   load.Run();
   load.Print();
-  return 0;
+  std::fflush(stdout);
+  // gRPC's threads may still be on their way out of the last callback, which
+  // the destructors of statics would not survive.
+  std::_Exit(0);
 }
