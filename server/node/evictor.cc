@@ -99,6 +99,13 @@ void Evictor::Impl::Suspect(const ClusterIdentity& cluster,
 }
 
 void Evictor::Impl::Investigate(const CasePtr& suspect) {
+  // The refresh may have renewed the suspect itself, which says nothing about
+  // its life.
+  if (const ServerPtr current = Current(suspect->key());
+      current != nullptr && registrar_.Holds(suspect->key()) &&
+      current->cluster_base_url == suspect->server->cluster_base_url) {
+    suspect->server = current;
+  }
   const auto cluster = membership_.Snapshot("", suspect->cluster.id);
   if (cluster.ok()) ConvictOlderAtSameAddress(**cluster);
   // It may have been one of those.

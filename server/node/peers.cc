@@ -256,11 +256,11 @@ void Peers::Impl::Start(const TargetKey& key) {
 }
 
 void Peers::Impl::Attempt(const TargetKey& key, Delivery delivery) {
-  WithToken(delivery.message->type(),
-            [key, delivery = std::move(delivery)](
-                Impl& self, absl::StatusOr<std::string> token) mutable {
-              self.OnToken(key, std::move(delivery), std::move(token));
-            });
+  const std::string type = delivery.message->type();
+  WithToken(type, [key, delivery = std::move(delivery)](
+                      Impl& self, absl::StatusOr<std::string> token) mutable {
+    self.OnToken(key, std::move(delivery), std::move(token));
+  });
 }
 
 void Peers::Impl::OnToken(const TargetKey& key, Delivery delivery,

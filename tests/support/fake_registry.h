@@ -72,7 +72,8 @@ class FakeRegistry final : public Registry {
       for (const auto& [id, server] : servers)
         answer.servers->push_back(server);
     }
-    Answer(std::move(pending.done), absl::StatusOr(std::move(answer)));
+    Answer(std::move(pending.done),
+           absl::StatusOr<RegisterAnswer>(std::move(answer)));
   }
   void FailRegister(absl::Status status) {
     Answer(Take(registers).done, absl::StatusOr<RegisterAnswer>(status));

@@ -1,0 +1,142 @@
+// Somebody removed a server that is held here, or claims to.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+#include "server/node/contest_backoff.h"
+#include "tests/unit/node/node_fixture.h"
+
+namespace coord {
+namespace {
+
+class ContestTest : public NodeFixture {
+ protected:
+  void Contest(const std::string& id) {
+    registrar_->Contested(Key(id));
+    Advance(absl::ZeroDuration());
+  }
+};
+
+TEST_F(ContestTest, TheLivingRegisterAndAnnounceAtOnce) {
+  AddStranger("peer");
+  Registered(Command("a"));
+  transport_.Answer(200, NodeAnswer("{}", "peer"));
+  registry_.records["c-mTest"].erase("a");
+  Contest("a");
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "GET http://a.test/x");
+  AnswerAlive();
+  EXPECT_TRUE(registry_.records["c-mTest"].contains("a"));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "POST http://peer.test/x/itResources");
+}
+
+TEST_F(ContestTest, TheDeadBecomeOrphansAndAreNotRenewed) {
+  registry_.lease = absl::Seconds(10);
+  const std::string session =
+      Registered(Command("a", absl::Hours(1))).session_id;
+  Contest("a");
+  AnswerDead();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
+  EXPECT_EQ(Get("a")->StatusText(),
+            "orphan: removed by others, and the service does not answer: made "
+            "to fail");
+  EXPECT_EQ(Member("a"), nullptr);
+  const int before = registry_.register_calls;
+  Advance(absl::Seconds(30));
+  EXPECT_EQ(registry_.register_calls, before);
+  const auto answer = KeepAlive(session);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->state, RegistrationState::kOrphan);
+}
+
+TEST_F(ContestTest, AnOrphanWhoseCallerSpeaksIsProbedUntilItAnswers) {
+  Registered(Command("a", absl::Hours(24)));
+  Contest("a");
+  AnswerDead();
+  for (int i = 0; i < 12; ++i) {
+    AwaitRequest(absl::Minutes(5) + absl::Seconds(1));
+    AnswerDead();
+  }
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
+  AwaitRequest(absl::Minutes(5) + absl::Seconds(1));
+  AnswerAlive();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+}
+
+TEST_F(ContestTest, AnOrphanThatIsProbedEndsAfterThreeMisses) {
+  Registered(Command("a", std::nullopt));
+  Contest("a");
+  AnswerDead();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
+  for (int i = 0; i < 2; ++i) {
+    AwaitRequest(absl::Seconds(12));
+    AnswerDead();
+  }
+  EXPECT_FALSE(IsHeld("a"));
+}
+
+TEST_F(ContestTest, ManyClaimsAreOneProbe) {
+  Registered(Command("a"));
+  for (int i = 0; i < 5; ++i) Contest("a");
+  EXPECT_EQ(Requests(), 1u);
+}
+
+TEST_F(ContestTest, RepeatedClaimsAreAnsweredMoreAndMoreSlowly) {
+  Registered(Command("a"));
+  Contest("a");
+  AnswerAlive();
+  Contest("a");
+  EXPECT_EQ(Requests(), 0u);
+  Advance(absl::Seconds(1));
+  ASSERT_EQ(Requests(), 1u);
+  AnswerAlive();
+  Contest("a");
+  Advance(absl::Seconds(0.9));
+  EXPECT_EQ(Requests(), 0u);
+  Advance(absl::Seconds(1.1));
+  EXPECT_EQ(Requests(), 1u);
+}
+
+TEST_F(ContestTest, AnAnswerThatLacksAServerIsAClaim) {
+  Registered(Command("a"));
+  Advance(absl::Seconds(1));
+  registry_.records["c-mTest"].erase("a");
+  Registered(Command("b"));
+  EXPECT_NE(Member("a"), nullptr);
+  AwaitRequest(absl::ZeroDuration());
+  EXPECT_EQ(Sent(), "GET http://a.test/x");
+  AnswerAlive();
+  EXPECT_TRUE(registry_.records["c-mTest"].contains("a"));
+}
+
+TEST_F(ContestTest, NobodyContestsWhatIsNotHeldHere) {
+  Registered(Command("a"));
+  Contest("b");
+  EXPECT_EQ(Requests(), 0u);
+}
+
+TEST(ContestBackoffTest, GrowsToFiveMinutesAndIsForgottenAfterTen) {
+  absl::BitGen random;
+  ContestBackoff backoff;
+  absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(backoff.Next(now, random), absl::ZeroDuration());
+  const absl::Duration second = backoff.Next(now, random);
+  EXPECT_GE(second, absl::Seconds(0.5));
+  EXPECT_LE(second, absl::Seconds(1));
+  absl::Duration last;
+  for (int i = 0; i < 40; ++i) {
+    now += absl::Minutes(9);
+    last = backoff.Next(now, random);
+  }
+  EXPECT_GE(last, absl::Minutes(2.5));
+  EXPECT_LE(last, absl::Minutes(5));
+  now += absl::Minutes(11);
+  EXPECT_EQ(backoff.Next(now, random), absl::ZeroDuration());
+}
+
+}  // namespace
+}  // namespace coord

@@ -1,0 +1,244 @@
+#include "server/node/evictor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/error.h"
+#include "tests/unit/node/node_fixture.h"
+
+namespace coord {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class CountingObserver final : public EvictionObserver {
+ public:
+  void OnSuspected() override { ++suspected; }
+  void OnEvicted() override { ++evicted; }
+  void OnCleared() override { ++cleared; }
+  void OnKept() override { ++kept; }
+  int suspected = 0, evicted = 0, cleared = 0, kept = 0;
+};
+
+// `own` is registered here; `dead` and `peer` are held by others.
+class EvictorTest : public NodeFixture {
+ protected:
+  EvictorTest() {
+    AddStranger("dead");
+    AddStranger("peer");
+    Registered(Command("own"));
+    while (Requests() > 0) AnswerAlive();
+    evictor_ =
+        std::make_unique<Evictor>(loop_, registry_, *registrar_, *membership_,
+                                  *peers_, observer_, EvictorOptions{});
+  }
+
+  void Suspect(const ServerPtr& server) {
+    evictor_->Suspect({"c-mTest", "mTest", ""}, server);
+    Settle();
+  }
+  void FailProbes(int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_EQ(Requests(), 1u);
+      ASSERT_EQ(Sent(), "DELETE http://dead.test/x/itResources/-/servers/-");
+      AnswerDead();
+      if (i + 1 < count) Advance(absl::Seconds(1));
+    }
+  }
+  absl::StatusOr<ServerPtr> Evict(const std::string& id,
+                                  const std::string& etag) {
+    std::optional<absl::StatusOr<ServerPtr>> answer;
+    evictor_->Evict("mTest", "", id, {etag},
+                    [&](auto a) { answer = std::move(a); });
+    Settle();
+    return *std::move(answer);
+  }
+
+  CountingObserver observer_;
+  std::unique_ptr<Evictor> evictor_;
+};
+
+TEST_F(EvictorTest, RefreshesProbesRemovesAndTellsTheRest) {
+  const int before = registry_.register_calls;
+  Suspect(Member("dead"));
+  EXPECT_EQ(registry_.register_calls, before + 1);
+  FailProbes(3);
+  ASSERT_THAT(registry_.seen_evidence, SizeIs(1));
+  EXPECT_EQ(registry_.seen_evidence[0].seen.text, "stranger-dead");
+  EXPECT_LT(registry_.seen_evidence[0].since, loop_.Now());
+  EXPECT_EQ(Member("dead"), nullptr);
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(),
+            "DELETE http://peer.test/x/itResources/c-mTest/servers/dead");
+  EXPECT_EQ(observer_.suspected, 1);
+  EXPECT_EQ(observer_.evicted, 1);
+}
+
+TEST_F(EvictorTest, ManySuspicionsAreOneCase) {
+  const ServerPtr dead = Member("dead");
+  for (int i = 0; i < 5; ++i) Suspect(dead);
+  EXPECT_EQ(Requests(), 1u);
+  EXPECT_EQ(observer_.suspected, 1);
+}
+
+TEST_F(EvictorTest, AnyAnswerClears) {
+  Suspect(Member("dead"));
+  FailProbes(2);
+  Advance(absl::Seconds(1));
+  transport_.Answer(500, "");
+  EXPECT_EQ(observer_.cleared, 1);
+  EXPECT_THAT(registry_.seen_evidence, IsEmpty());
+  EXPECT_NE(Member("dead"), nullptr);
+}
+
+TEST_F(EvictorTest, ASuspicionAboutAReplacedRecordIsDropped) {
+  const ServerPtr old = Member("dead");
+  Server renewed = *old;
+  renewed.version = {"v99"};
+  membership_->Apply({"c-mTest", "mTest", ""},
+                     {ChangeType::kUpdated, std::make_shared<Server>(renewed)},
+                     loop_.WallTime());
+  Suspect(old);
+  EXPECT_EQ(Requests(), 0u);
+  EXPECT_EQ(observer_.suspected, 0);
+}
+
+TEST_F(EvictorTest, ARecordThatTheRefreshReplacesIsCleared) {
+  const ServerPtr old = Member("dead");
+  registry_.records["c-mTest"]["dead"].version = {"v99"};
+  Suspect(old);
+  EXPECT_EQ(Requests(), 0u);
+  EXPECT_EQ(observer_.cleared, 1);
+}
+
+TEST_F(EvictorTest, ANewerRecordIsTakenWithoutALoop) {
+  Suspect(Member("dead"));
+  registry_.automatic = false;
+  FailProbes(3);
+  Server newer = *Member("dead");
+  newer.version = {"v99"};
+  newer.cluster_base_url = "http://moved.test";
+  registry_.AnswerRemoval(NewerRecord{newer});
+  Settle();
+  EXPECT_EQ(Member("dead")->cluster_base_url, "http://moved.test");
+  EXPECT_EQ(observer_.cleared, 1);
+  EXPECT_EQ(Requests(), 0u);
+  Advance(absl::Minutes(1));
+  EXPECT_THAT(registry_.removals, IsEmpty());
+}
+
+TEST_F(EvictorTest, WithoutTheAuthorityItStaysSuspected) {
+  registry_.automatic = false;
+  Suspect(Member("dead"));
+  registry_.FailRegister(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  FailProbes(3);
+  EXPECT_THAT(registry_.removals, IsEmpty());
+  ASSERT_NE(Member("dead"), nullptr);
+  EXPECT_EQ(Member("dead")->state, ServerState::kSuspected);
+  EXPECT_EQ(observer_.kept, 1);
+}
+
+TEST_F(EvictorTest, ABadAnswerToTheRemovalKeepsIt) {
+  Suspect(Member("dead"));
+  registry_.automatic = false;
+  FailProbes(3);
+  registry_.AnswerRemoval(MakeError(Reason::kAuthorityBadAnswer, "{}"));
+  Settle();
+  EXPECT_EQ(Member("dead")->state, ServerState::kSuspected);
+  EXPECT_EQ(Requests(), 0u);
+}
+
+TEST_F(EvictorTest, OneThatAnswersAgainIsNoLongerSuspected) {
+  membership_->SetState(Key("dead"), Member("dead")->version,
+                        ServerState::kSuspected, loop_.WallTime());
+  Suspect(Member("dead"));
+  AnswerAlive();
+  EXPECT_EQ(Member("dead")->state, ServerState::kActive);
+}
+
+TEST_F(EvictorTest, TheSameServerIsEvictedOnceInTenMinutes) {
+  Suspect(Member("dead"));
+  FailProbes(3);
+  while (Requests() > 0) AnswerAlive();
+  AddStranger("dead");
+  registrar_->Refresh("c-mTest", [](absl::Status) {});
+  Settle();
+  Suspect(Member("dead"));
+  FailProbes(3);
+  EXPECT_THAT(registry_.seen_evidence, SizeIs(1));
+  EXPECT_EQ(Member("dead")->state, ServerState::kSuspected);
+
+  Advance(absl::Minutes(10));
+  while (Requests() > 0) AnswerAlive();
+  Suspect(Member("dead"));
+  FailProbes(3);
+  EXPECT_THAT(registry_.seen_evidence, SizeIs(2));
+}
+
+TEST_F(EvictorTest, AServerHeldHereIsOrphanedWhenItDoesNotAnswer) {
+  Suspect(Member("own"));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(Requests(), 1u);
+    AnswerDead();
+    if (i < 2) Advance(absl::Seconds(1));
+  }
+  while (Requests() > 0) AnswerAlive();  // the leave
+  Advance(absl::ZeroDuration());
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "GET http://own.test/x");
+  AnswerDead();
+  EXPECT_EQ(StateOf("own"), RegistrationState::kOrphan);
+  EXPECT_EQ(Member("own"), nullptr);
+}
+
+TEST_F(EvictorTest, OfTwoRecordsWithOneAddressTheOlderGoes) {
+  Server newer = ServerOf("successor");
+  newer.node_api = true;
+  newer.cluster_base_url = "http://dead.test/x";
+  newer.update_time = loop_.WallTime();
+  newer.version = {"v50"};
+  registry_.Add("c-mTest", newer);
+  Suspect(Member("dead"));
+  EXPECT_EQ(Member("dead"), nullptr);
+  EXPECT_NE(Member("successor"), nullptr);
+  EXPECT_EQ(observer_.evicted, 1);
+}
+
+TEST_F(EvictorTest, ByHandItTakesTheEtagThatWasSeen) {
+  const absl::StatusOr<ServerPtr> removed = Evict("dead", "stranger-dead");
+  ASSERT_TRUE(removed.ok()) << removed.status();
+  EXPECT_EQ((*removed)->server_id, "dead");
+  EXPECT_EQ(Member("dead"), nullptr);
+  EXPECT_EQ(Sent(),
+            "DELETE http://peer.test/x/itResources/c-mTest/servers/dead");
+}
+
+TEST_F(EvictorTest, ByHandAnotherEtagIsAMismatch) {
+  EXPECT_TRUE(
+      HasReason(Evict("dead", "older").status(), Reason::kEtagMismatch));
+  EXPECT_TRUE(HasReason(Evict("dead", "").status(), Reason::kInvalidField));
+  EXPECT_TRUE(
+      HasReason(Evict("nobody", "v1").status(), Reason::kServerNotFound));
+  EXPECT_NE(Member("dead"), nullptr);
+}
+
+TEST_F(EvictorTest, ByHandANewerRecordAtTheAuthorityIsAMismatch) {
+  registry_.automatic = false;
+  std::optional<absl::StatusOr<ServerPtr>> answer;
+  evictor_->Evict("mTest", "", "dead", {"stranger-dead"},
+                  [&](auto a) { answer = std::move(a); });
+  Settle();
+  registry_.AnswerRemoval(NewerRecord{*Member("dead")});
+  Settle();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(HasReason(answer->status(), Reason::kEtagMismatch));
+}
+
+}  // namespace
+}  // namespace coord

@@ -1,0 +1,175 @@
+// A registration lasts while its service lives, by its caller's word or by our
+// own probe.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+#include "common/error.h"
+#include "tests/unit/node/node_fixture.h"
+
+namespace coord {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr std::optional<absl::Duration> kProbed = std::nullopt;
+
+class LivenessTest : public NodeFixture {
+ protected:
+  // An interval and its jitter.
+  void AwaitProbe() { AwaitRequest(absl::Seconds(12)); }
+};
+
+TEST_F(LivenessTest, ASessionThatIsKeptAliveLasts) {
+  const std::string session =
+      Registered(Command("a", absl::Seconds(10))).session_id;
+  for (int i = 0; i < 5; ++i) {
+    Advance(absl::Seconds(9));
+    const auto answer = KeepAlive(session);
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->time_left, absl::Seconds(10));
+    EXPECT_EQ(answer->state, RegistrationState::kRegistered);
+    EXPECT_EQ(answer->etag, Member("a")->version);
+  }
+  EXPECT_THAT(registry_.seen_evidence, IsEmpty());
+}
+
+TEST_F(LivenessTest, ASilentSessionEndsAndItsRecordIsRemoved) {
+  AddStranger("peer");
+  const std::string session =
+      Registered(Command("a", absl::Seconds(10))).session_id;
+  transport_.Answer(200, NodeAnswer("{}", "peer"));
+  Advance(absl::Seconds(9.9));
+  EXPECT_TRUE(IsHeld("a"));
+  Advance(absl::Seconds(0.1));
+  EXPECT_FALSE(IsHeld("a"));
+  ASSERT_THAT(registry_.seen_evidence, SizeIs(1));
+  EXPECT_EQ(registry_.seen_evidence[0].seen.text, "v1");
+  EXPECT_EQ(Member("a"), nullptr);
+  EXPECT_THAT(Stored(), IsEmpty());
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "DELETE http://peer.test/x/itResources/c-mTest/servers/a");
+  EXPECT_TRUE(HasReason(KeepAlive(session).status(), Reason::kLeaseExpired));
+}
+
+TEST_F(LivenessTest, ManySessionsEndEachInItsTime) {
+  for (int i = 1; i <= 5; ++i) {
+    Registered(Command("s" + std::to_string(i), absl::Seconds(i)));
+  }
+  Advance(absl::Seconds(3));
+  for (int i = 1; i <= 5; ++i) {
+    EXPECT_EQ(IsHeld("s" + std::to_string(i)), i > 3) << i;
+  }
+}
+
+TEST_F(LivenessTest, OurOwnRenewalsAreNoSignsOfLife) {
+  registry_.lease = absl::Seconds(10);
+  const absl::Time start = loop_.Now();
+  Registered(Command("a", absl::Seconds(60)));
+  Advance(absl::Seconds(60));
+  ASSERT_THAT(registry_.seen_evidence, SizeIs(1));
+  EXPECT_GT(registry_.seen_evidence[0].since, start + absl::Seconds(45));
+  EXPECT_LE(registry_.seen_evidence[0].since, loop_.Now());
+}
+
+TEST_F(LivenessTest, ANewerRecordOfAnotherHolderStays) {
+  AddStranger("peer");
+  Registered(Command("a", absl::Seconds(10)));
+  transport_.Answer(200, NodeAnswer("{}", "peer"));
+  registry_.automatic = false;
+  Advance(absl::Seconds(10));
+  Server newer = ServerOf("a");
+  newer.cluster_base_url = "http://other-host.test";
+  newer.version = {"v9"};
+  registry_.AnswerRemoval(NewerRecord{newer});
+  Settle();
+  EXPECT_FALSE(IsHeld("a"));
+  ASSERT_NE(Member("a"), nullptr);
+  EXPECT_EQ(Member("a")->cluster_base_url, "http://other-host.test");
+  EXPECT_EQ(Requests(), 0u);  // no leave for one that stays
+}
+
+TEST_F(LivenessTest, RemovalOfTheDeadIsRepeatedWhileTheLeaseLasts) {
+  registry_.lease = absl::Seconds(60);
+  Registered(Command("a", absl::Seconds(10)));
+  registry_.automatic = false;
+  Advance(absl::Seconds(10));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kUnregistering);
+  registry_.AnswerRemoval(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  Advance(absl::Seconds(3.3));
+  ASSERT_THAT(registry_.removals, SizeIs(1));
+  Advance(absl::Seconds(60));
+  registry_.AnswerRemoval(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_THAT(Stored(), IsEmpty());
+}
+
+TEST_F(LivenessTest, ANewIncarnationInterruptsTheRemovalOfTheOld) {
+  Registered(Command("a", absl::Seconds(10)));
+  registry_.automatic = false;
+  Advance(absl::Seconds(10));
+  ASSERT_THAT(registry_.removals, SizeIs(1));
+  Registered(Command("a"));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kPending);
+  EXPECT_THAT(registry_.registers, IsEmpty());  // one request at a time
+  registry_.AnswerRemoval(Removed{});
+  Settle();
+  ASSERT_THAT(registry_.registers, SizeIs(1));
+  registry_.AnswerRegister();
+  Settle();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  EXPECT_THAT(Stored(), SizeIs(1));
+}
+
+TEST_F(LivenessTest, WithoutATtlTheServiceIsProbed) {
+  Registered(Command("a", kProbed));
+  Advance(absl::Seconds(8.9));
+  EXPECT_EQ(Requests(), 0u);
+  AwaitProbe();
+  EXPECT_EQ(Sent(), "GET http://a.test/x");
+  AnswerAlive();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  AwaitProbe();
+}
+
+TEST_F(LivenessTest, ThreeMissesInARowAreDeath) {
+  Registered(Command("a", kProbed));
+  for (int i = 0; i < 2; ++i) {
+    AwaitProbe();
+    AnswerDead();
+  }
+  AwaitProbe();
+  AnswerAlive();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+    AwaitProbe();
+    AnswerDead();
+  }
+  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_THAT(registry_.seen_evidence, SizeIs(1));
+  EXPECT_EQ(Member("a"), nullptr);
+  EXPECT_THAT(Stored(), IsEmpty());
+}
+
+TEST_F(LivenessTest, ASessionWithATtlIsNotProbed) {
+  Registered(Command("a", absl::Hours(1)));
+  Advance(absl::Seconds(50));
+  EXPECT_EQ(Requests(), 0u);
+}
+
+TEST_F(LivenessTest, ARetryThatNamesATtlEndsTheProbes) {
+  RegisterCommand command = Command("a", kProbed);
+  command.session_id = Registered(command).session_id;
+  command.ttl = absl::Hours(1);
+  Registered(command);
+  Advance(absl::Seconds(50));
+  EXPECT_EQ(Requests(), 0u);
+}
+
+}  // namespace
+}  // namespace coord

@@ -1,0 +1,341 @@
+#include "server/node/peers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "server/node/it_resource.h"
+#include "tests/support/fake_transport.h"
+#include "tests/support/manual_loop.h"
+
+namespace coord {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Server NodeAt(const std::string& id, const std::string& host) {
+  Server server;
+  server.type = "mTest";
+  server.server_id = id;
+  server.cluster_base_url = "http://" + host + "/x";
+  server.node_api = true;
+  return server;
+}
+
+ClusterSnapshot ClusterOf(const std::vector<Server>& servers) {
+  ClusterSnapshot cluster;
+  cluster.identity = {"c1", "mTest", ""};
+  for (const Server& server : servers) {
+    cluster.servers.push_back(std::make_shared<Server>(server));
+  }
+  return cluster;
+}
+
+class FakeTokens final : public TokenSource {
+ public:
+  void Get(TokenRequest request, Done done) override {
+    types.push_back(request.type);
+    std::move(done)(answer);
+  }
+  void Drop(const std::string& token) override {
+    dropped.push_back(token);
+    answer = "second";
+  }
+  absl::StatusOr<std::string> answer = "first";
+  std::vector<std::string> types;
+  std::vector<std::string> dropped;
+};
+
+class PeersTest : public ::testing::Test {
+ protected:
+  Peers& Make(PeersOptions options = {}, TokenSource* tokens = nullptr) {
+    peers_ = std::make_unique<Peers>(
+        loop_, transport_, tokens,
+        [](const Server& server) { return server.server_id == "local"; },
+        options);
+    return *peers_;
+  }
+
+  void Probe(Peers& peers, const Server& server) {
+    peers.Probe(server, [this](bool alive, std::string why) {
+      alive_ = alive;
+      why_ = std::move(why);
+    });
+    loop_.RunPosted();
+  }
+  void Join(Peers& peers, const ClusterSnapshot& cluster,
+            std::optional<AnnouncementResult>& result) {
+    peers.AnnounceJoin(cluster, "self", [&result](AnnouncementResult r) {
+      result = std::move(r);
+    });
+    loop_.RunPosted();
+  }
+  void Leave(Peers& peers, const ClusterSnapshot& cluster,
+             std::optional<AnnouncementResult>& result) {
+    peers.AnnounceLeave(cluster, "self", [&result](AnnouncementResult r) {
+      result = std::move(r);
+    });
+    loop_.RunPosted();
+  }
+  std::string Sent(std::size_t i = 0) {
+    return transport_.requests.at(i).ToString();
+  }
+  std::string Tail(std::size_t i = 0) {
+    return *transport_.requests.at(i).request.tail;
+  }
+
+  ManualLoop loop_;
+  FakeTransport transport_{loop_};
+  std::unique_ptr<Peers> peers_;
+  std::optional<bool> alive_;
+  std::string why_;
+  std::optional<AnnouncementResult> result_;
+};
+
+TEST_F(PeersTest, ProbeAsksTheNodeApiWhoLivesThere) {
+  Probe(Make(), NodeAt("a", "10.0.0.1"));
+  EXPECT_EQ(Sent(), "DELETE http://10.0.0.1/x/itResources/-/servers/-");
+  EXPECT_THAT(Tail(), HasSubstr("x-correlation-id: "));
+  EXPECT_EQ(transport_.requests[0].request.timeout, absl::Seconds(10));
+}
+
+TEST_F(PeersTest, ProbeOfOthersGetsTheirBaseUrl) {
+  Server plain = NodeAt("a", "10.0.0.1");
+  plain.node_api = false;
+  Probe(Make(), plain);
+  EXPECT_EQ(Sent(), "GET http://10.0.0.1/x");
+}
+
+TEST_F(PeersTest, AnyAnswerMeansAlive) {
+  Probe(Make(), NodeAt("a", "10.0.0.1"));
+  transport_.Answer(500, "");
+  EXPECT_EQ(alive_, true);
+}
+
+TEST_F(PeersTest, AnAnswerTooLargeMeansAlive) {
+  Probe(Make(), NodeAt("a", "10.0.0.1"));
+  transport_.Finish(HttpError{HttpError::Kind::kTooLarge, true, true, "big"});
+  EXPECT_EQ(alive_, true);
+}
+
+TEST_F(PeersTest, NoAnswerMeansDead) {
+  Peers& peers = Make();
+  Probe(peers, NodeAt("a", "10.0.0.1"));
+  transport_.Fail(HttpError::Kind::kUnreachable, false);
+  EXPECT_EQ(alive_, false);
+  EXPECT_EQ(why_, "made to fail");
+
+  alive_.reset();
+  Probe(peers, NodeAt("a", "10.0.0.1"));
+  loop_.Advance(absl::Seconds(10));
+  EXPECT_EQ(alive_, false);
+}
+
+TEST_F(PeersTest, AUrlThatIsNoneMeansDead) {
+  Server server = NodeAt("a", "10.0.0.1");
+  server.cluster_base_url = "nonsense";
+  Probe(Make(), server);
+  EXPECT_EQ(alive_, false);
+}
+
+TEST_F(PeersTest, OurOwnFullQueueSaysNothingAboutTheServer) {
+  Probe(Make(), NodeAt("a", "10.0.0.1"));
+  transport_.Fail(HttpError::Kind::kOverloaded, false);
+  EXPECT_EQ(alive_, true);
+}
+
+TEST_F(PeersTest, AMissingTokenSaysNothingAboutTheServer) {
+  FakeTokens tokens;
+  tokens.answer = absl::UnavailableError("the token service is down");
+  Probe(Make({}, &tokens), NodeAt("a", "10.0.0.1"));
+  EXPECT_EQ(alive_, true);
+  EXPECT_THAT(transport_.requests, IsEmpty());
+}
+
+TEST_F(PeersTest, ProbeCarriesATokenAndDropsARefusedOne) {
+  FakeTokens tokens;
+  Probe(Make({}, &tokens), NodeAt("a", "10.0.0.1"));
+  EXPECT_THAT(Tail(), HasSubstr("authorization: Bearer first\r\n"));
+  transport_.Answer(403, "{}");
+  EXPECT_EQ(alive_, true);
+  EXPECT_THAT(tokens.dropped, ElementsAre("first"));
+  EXPECT_THAT(tokens.types, ElementsAre("mTest"));
+}
+
+TEST_F(PeersTest, JoinGoesToAllOthersWithTheNodeApi) {
+  Server plain = NodeAt("plain", "10.0.0.3");
+  plain.node_api = false;
+  const ClusterSnapshot cluster =
+      ClusterOf({NodeAt("self", "10.0.0.9"), NodeAt("a", "10.0.0.1"),
+                 NodeAt("b", "10.0.0.2"), plain, NodeAt("local", "10.0.0.4")});
+  Join(Make(), cluster, result_);
+  ASSERT_EQ(transport_.requests.size(), 2u);
+  EXPECT_EQ(Sent(0), "POST http://10.0.0.1/x/itResources");
+  EXPECT_EQ(Sent(1), "POST http://10.0.0.2/x/itResources");
+  EXPECT_THAT(Tail(), HasSubstr(ItResourceJson(cluster)));
+  EXPECT_EQ(transport_.requests[0].request.tail,
+            transport_.requests[1].request.tail);
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  EXPECT_FALSE(result_.has_value());
+  transport_.Answer(200, NodeAnswer("{}", "b"));
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->expected, 2);
+  EXPECT_EQ(result_->answered, 2);
+  EXPECT_THAT(result_->failed, IsEmpty());
+}
+
+TEST_F(PeersTest, AnAnnouncementToNobodyIsDone) {
+  Join(Make(), ClusterOf({NodeAt("self", "10.0.0.9")}), result_);
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->expected, 0);
+}
+
+TEST_F(PeersTest, LeaveNamesClusterAndServer) {
+  Leave(Make(), ClusterOf({NodeAt("a", "10.0.0.1")}), result_);
+  EXPECT_EQ(Sent(), "DELETE http://10.0.0.1/x/itResources/c1/servers/self");
+}
+
+TEST_F(PeersTest, AnAnswerMustNameTheServerThatWasMeant) {
+  Peers& peers = Make();
+  const ClusterSnapshot cluster = ClusterOf({NodeAt("a", "10.0.0.1")});
+  Join(peers, cluster, result_);
+  transport_.Answer(200, NodeAnswer("{}", "somebody"));
+  ASSERT_TRUE(result_.has_value());
+  ASSERT_EQ(result_->failed.size(), 1u);
+  EXPECT_EQ(result_->failed[0].server_id, "a");
+  EXPECT_EQ(result_->failed[0].message, "another server lives at this address");
+
+  result_.reset();
+  Join(peers, cluster, result_);
+  transport_.Answer(200, "{}");
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->failed[0].message, "the answer names no server");
+}
+
+TEST_F(PeersTest, TriesThreeTimesOn5xxAnd429AndNoAnswer) {
+  Join(Make(), ClusterOf({NodeAt("a", "10.0.0.1")}), result_);
+  transport_.Answer(503, "");
+  EXPECT_THAT(transport_.requests, IsEmpty());
+  loop_.Advance(absl::Seconds(2));
+  transport_.Answer(429, "");
+  loop_.Advance(absl::Seconds(2));
+  EXPECT_FALSE(result_.has_value());
+  transport_.Fail(HttpError::Kind::kConnectionLost, true);
+  loop_.Advance(absl::Seconds(2));
+  EXPECT_THAT(transport_.requests, IsEmpty());
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->failed[0].message, "made to fail");
+}
+
+TEST_F(PeersTest, TriesOnceOnOther4xx) {
+  Join(Make(), ClusterOf({NodeAt("a", "10.0.0.1")}), result_);
+  transport_.Answer(404, "{}");
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->failed[0].message, "answered 404");
+}
+
+TEST_F(PeersTest, ANewerJoinReplacesOneThatWaits) {
+  Peers& peers = Make();
+  const ClusterSnapshot small = ClusterOf({NodeAt("a", "10.0.0.1")});
+  const ClusterSnapshot large =
+      ClusterOf({NodeAt("a", "10.0.0.1"), NodeAt("self", "10.0.0.9")});
+  std::optional<AnnouncementResult> first, second, third;
+  Join(peers, small, first);
+  Join(peers, small, second);
+  Join(peers, large, third);
+  ASSERT_EQ(transport_.requests.size(), 1u);  // one at a time for each server
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  EXPECT_TRUE(first.has_value());
+  ASSERT_EQ(transport_.requests.size(), 1u);
+  EXPECT_THAT(Tail(), HasSubstr(ItResourceJson(large)));
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  ASSERT_TRUE(second.has_value() && third.has_value());
+  EXPECT_EQ(second->answered, 1);
+  EXPECT_EQ(third->answered, 1);
+  EXPECT_THAT(transport_.requests, IsEmpty());
+}
+
+TEST_F(PeersTest, AJoinNeverOvertakesALeave) {
+  Peers& peers = Make();
+  const ClusterSnapshot cluster = ClusterOf({NodeAt("a", "10.0.0.1")});
+  std::optional<AnnouncementResult> results[4];
+  Join(peers, cluster, results[0]);
+  Join(peers, cluster, results[1]);
+  Leave(peers, cluster, results[2]);
+  Join(peers, cluster, results[3]);
+  std::vector<std::string> methods;
+  while (!transport_.requests.empty()) {
+    methods.push_back(transport_.requests[0].request.method);
+    transport_.Answer(200, NodeAnswer("{}", "a"));
+  }
+  EXPECT_THAT(methods, ElementsAre("POST", "DELETE", "POST"));
+  for (const auto& result : results) EXPECT_TRUE(result.has_value());
+}
+
+TEST_F(PeersTest, KeepsOnlySoManyInFlight) {
+  PeersOptions options;
+  options.max_announcements = 2;
+  std::vector<Server> servers;
+  for (int i = 0; i < 5; ++i) {
+    servers.push_back(
+        NodeAt("s" + std::to_string(i), "10.0.0." + std::to_string(i)));
+  }
+  Join(Make(options), ClusterOf(servers), result_);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_LE(transport_.requests.size(), 2u);
+    ASSERT_FALSE(transport_.requests.empty());
+    transport_.Answer(200, NodeAnswer("{}", "s" + std::to_string(i)));
+  }
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->answered, 5);
+}
+
+TEST_F(PeersTest, APauseBeforeARetryHoldsNobodyUp) {
+  PeersOptions options;
+  options.max_announcements = 1;
+  Join(Make(options),
+       ClusterOf({NodeAt("a", "10.0.0.1"), NodeAt("b", "10.0.0.2")}), result_);
+  transport_.Answer(503, "");
+  ASSERT_EQ(transport_.requests.size(), 1u);
+  EXPECT_EQ(Sent(), "POST http://10.0.0.2/x/itResources");
+}
+
+TEST_F(PeersTest, ARefusedTokenIsReplacedOnce) {
+  FakeTokens tokens;
+  Join(Make({}, &tokens), ClusterOf({NodeAt("a", "10.0.0.1")}), result_);
+  EXPECT_THAT(Tail(), HasSubstr("authorization: Bearer first\r\n"));
+  transport_.Answer(403, "{}");
+  ASSERT_EQ(transport_.requests.size(), 1u);
+  EXPECT_THAT(Tail(), HasSubstr("authorization: Bearer second\r\n"));
+  transport_.Answer(403, "{}");
+  EXPECT_THAT(transport_.requests, IsEmpty());
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->failed[0].message, "answered 403");
+  EXPECT_THAT(tokens.dropped, ElementsAre("first", "second"));
+}
+
+TEST_F(PeersTest, WithoutATokenNothingIsSent) {
+  FakeTokens tokens;
+  tokens.answer = absl::UnavailableError("the token service is down");
+  Join(Make({}, &tokens), ClusterOf({NodeAt("a", "10.0.0.1")}), result_);
+  EXPECT_THAT(transport_.requests, IsEmpty());
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->failed[0].message, "the token service is down");
+}
+
+TEST_F(PeersTest, WhatComesAfterTheEndDoesNothing) {
+  Join(Make(), ClusterOf({NodeAt("a", "10.0.0.1")}), result_);
+  peers_.reset();
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  EXPECT_FALSE(result_.has_value());
+}
+
+}  // namespace
+}  // namespace coord

@@ -1,0 +1,63 @@
+#include "server/node/session_table.h"
+
+#include <gtest/gtest.h>
+
+#include "common/error.h"
+
+namespace coord {
+namespace {
+
+const absl::Time kStart = absl::FromUnixSeconds(1000);
+const RegistrationKey kKey{"t", "a", ""};
+
+TEST(SessionTableTest, ASessionLivesForItsTtl) {
+  SessionTable sessions;
+  sessions.Open("s", kKey, absl::Seconds(10), kStart);
+  EXPECT_TRUE(sessions.TakeExpired(kStart + absl::Seconds(9)).empty());
+  const auto expired = sessions.TakeExpired(kStart + absl::Seconds(10));
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0].session_id, "s");
+  EXPECT_EQ(expired[0].key, kKey);
+  EXPECT_EQ(sessions.Find("s"), nullptr);
+}
+
+TEST(SessionTableTest, ATouchGivesAFullTtl) {
+  SessionTable sessions;
+  sessions.Open("s", kKey, absl::Seconds(10), kStart);
+  EXPECT_EQ(*sessions.Touch("s", kStart + absl::Seconds(9)), absl::Seconds(10));
+  EXPECT_TRUE(sessions.TakeExpired(kStart + absl::Seconds(18)).empty());
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(19)).size(), 1u);
+}
+
+TEST(SessionTableTest, WithoutATtlItLivesForEver) {
+  SessionTable sessions;
+  sessions.Open("s", kKey, absl::Seconds(10), kStart);
+  sessions.Open("s", kKey, std::nullopt, kStart);
+  EXPECT_EQ(*sessions.Touch("s", kStart), absl::InfiniteDuration());
+  EXPECT_TRUE(sessions.TakeExpired(absl::InfiniteFuture()).empty());
+}
+
+TEST(SessionTableTest, TellsWhyASessionIsClosed) {
+  SessionTable sessions;
+  sessions.Open("old", kKey, std::nullopt, kStart);
+  sessions.Supersede("old");
+  sessions.Open("over", kKey, std::nullopt, kStart);
+  sessions.Close("over");
+  EXPECT_TRUE(HasReason(sessions.Touch("old", kStart).status(),
+                        Reason::kSessionSuperseded));
+  EXPECT_TRUE(HasReason(sessions.Touch("over", kStart).status(),
+                        Reason::kLeaseExpired));
+  EXPECT_TRUE(HasReason(sessions.Touch("never", kStart).status(),
+                        Reason::kLeaseExpired));
+}
+
+TEST(SessionTableTest, RemembersOnlySoManySupersededSessions) {
+  SessionTable sessions(2);
+  for (const char* id : {"1", "2", "3"}) sessions.Supersede(id);
+  EXPECT_TRUE(HasReason(sessions.WhyClosed("1"), Reason::kLeaseExpired));
+  EXPECT_TRUE(HasReason(sessions.WhyClosed("2"), Reason::kSessionSuperseded));
+  EXPECT_TRUE(HasReason(sessions.WhyClosed("3"), Reason::kSessionSuperseded));
+}
+
+}  // namespace
+}  // namespace coord

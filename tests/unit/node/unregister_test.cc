@@ -1,0 +1,130 @@
+// The explicit end of a registration.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "common/error.h"
+#include "tests/unit/node/node_fixture.h"
+
+namespace coord {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class UnregisterTest : public NodeFixture {};
+
+TEST_F(UnregisterTest, RemovesTellsTheOthersAndCounts) {
+  AddStranger("peer");
+  const std::string session = Registered(Command("a")).session_id;
+  transport_.Answer(200, NodeAnswer("{}", "peer"));
+  auto& answer = Unregister(Ref("a"));
+  EXPECT_FALSE(answer.has_value());
+  EXPECT_FALSE(registry_.records["c-mTest"].contains("a"));
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "DELETE http://peer.test/x/itResources/c-mTest/servers/a");
+  transport_.Answer(200, NodeAnswer("\"a\"", "peer"));
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_EQ((*answer)->server_count, 2);
+  EXPECT_EQ((*answer)->server_id, "a");
+  EXPECT_THAT((*answer)->errors, IsEmpty());
+  EXPECT_EQ(Member("a"), nullptr);
+  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_THAT(Stored(), IsEmpty());
+  EXPECT_TRUE(HasReason(KeepAlive(session).status(), Reason::kLeaseExpired));
+}
+
+TEST_F(UnregisterTest, StopsEveryTimerFirst) {
+  Registered(Command("a", std::nullopt));
+  registry_.automatic = false;
+  Unregister(Ref("a"));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kUnregistering);
+  EXPECT_EQ(loop_.timers(), 0u);
+}
+
+TEST_F(UnregisterTest, CollectsErrors) {
+  AddStranger("peer");
+  Registered(Command("a"));
+  transport_.Answer(200, NodeAnswer("{}", "peer"));
+  registry_.automatic = false;
+  auto& answer = Unregister(Ref("a"));
+  registry_.AnswerUnregister(
+      MakeError(Reason::kAuthorityUnavailable, "unregister: no answer"));
+  Settle();
+  transport_.Answer(404, "{}");
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  ASSERT_THAT((*answer)->errors, SizeIs(2));
+  EXPECT_EQ((*answer)->errors[0].server_id, "");
+  EXPECT_EQ((*answer)->errors[0].message, "unregister: no answer");
+  EXPECT_EQ((*answer)->errors[1].server_id, "peer");
+  EXPECT_EQ((*answer)->errors[1].message, "answered 404");
+  EXPECT_FALSE(IsHeld("a"));
+}
+
+TEST_F(UnregisterTest, WaitsForTheAttemptInFlight) {
+  registry_.automatic = false;
+  Registered(Command("a"));
+  auto& answer = Unregister(Ref("a"));
+  EXPECT_THAT(registry_.unregisters, IsEmpty());
+  registry_.AnswerRegister();
+  Settle();
+  ASSERT_THAT(registry_.unregisters, SizeIs(1));
+  registry_.AnswerUnregister(absl::OkStatus());
+  Settle();
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_EQ((*answer)->server_count, 1);
+  Advance(absl::Hours(1));
+  EXPECT_EQ(registry_.register_calls, 1);
+}
+
+TEST_F(UnregisterTest, OneThatWasNeverRegisteredJustEnds) {
+  registry_.automatic = false;
+  Registered(Command("a"));
+  registry_.FailRegister(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  auto& answer = Unregister(Ref("a"));
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_EQ((*answer)->server_count, 0);
+  EXPECT_THAT(registry_.unregisters, IsEmpty());
+  EXPECT_THAT(Stored(), IsEmpty());
+}
+
+TEST_F(UnregisterTest, NeedsTheCurrentSession) {
+  const std::string first = Registered(Command("a")).session_id;
+  Registered(Command("a"));
+  EXPECT_TRUE(HasReason(Unregister(Ref("a", first))->status(),
+                        Reason::kSessionSuperseded));
+  EXPECT_TRUE(
+      HasReason(Unregister(Ref("b"))->status(), Reason::kServerNotFound));
+  EXPECT_TRUE(IsHeld("a"));
+}
+
+TEST_F(UnregisterTest, AWaitingRegisterIsToldThatItsSessionEnded) {
+  registry_.automatic = false;
+  std::optional<absl::StatusOr<RegistrationView>> registered;
+  RegisterCommand command = Command("a");
+  command.wait = absl::Seconds(50);
+  registrar_->Register(command, [&](auto a) { registered = std::move(a); });
+  Settle();
+  Unregister(Ref("a"));
+  ASSERT_TRUE(registered.has_value());
+  EXPECT_TRUE(HasReason(registered->status(), Reason::kLeaseExpired));
+}
+
+TEST_F(UnregisterTest, ANewIncarnationMeanwhileIsRegistered) {
+  Registered(Command("a"));
+  registry_.automatic = false;
+  auto& answer = Unregister(Ref("a"));
+  Registered(Command("a"));
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_THAT((*answer)->errors, SizeIs(1));
+  registry_.AnswerUnregister(absl::OkStatus());
+  Settle();
+  registry_.AnswerRegister();
+  Settle();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+}
+
+}  // namespace
+}  // namespace coord
