@@ -88,8 +88,8 @@ FanOutEngine::FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
     : shared_(new Shared{
           {std::move(options), membership, tokens, suspicions, observer}}) {
   for (const Lane& lane : lanes) {
-    shared_->lanes.push_back(std::unique_ptr<EngineLane>(
-        new EngineLane{*lane.loop, *lane.transport}));
+    shared_->lanes.push_back(
+        std::make_unique<EngineLane>(*lane.loop, *lane.transport));
   }
 }
 

@@ -35,6 +35,9 @@ class RunningCall;
 
 // What the calls of one loop share. Used on that loop only.
 struct EngineLane {
+  EngineLane(EventLoop& loop, HttpTransport& transport)
+      : loop(loop), transport(transport) {}
+
   EventLoop& loop;
   HttpTransport& transport;
   NodeBodyReader reader;
