@@ -121,7 +121,7 @@ class ClusterServer::Impl {
 };
 
 absl::Status ClusterServer::Impl::Start() {
-  for (auto step : {&Impl::OpenRegistry, &Impl::BuildFanOut, &Impl::BuildNode,
+  for (auto step : {&Impl::OpenRegistry, &Impl::BuildNode, &Impl::BuildFanOut,
                     &Impl::ServeHttp, &Impl::ServeGrpc}) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
   }
@@ -169,7 +169,7 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
   membership_ =
       std::make_unique<Membership>(config_.membership, RandomUuid(random_));
   auto apply = [this](const ClusterIdentity& cluster, const Change& change) {
-    membership_->Apply(cluster, change, control_.loop->Now());
+    membership_->Apply(cluster, change, control_.loop->WallTime());
   };
   absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> registry =
       EmbeddedRegistry::Create(*database_, *control_.loop, config_.embedded,
@@ -275,7 +275,7 @@ void ClusterServer::Impl::RegisterOwnServer() {
 }
 
 void ClusterServer::Impl::ExpireNowAndThen() {
-  membership_->Expire(control_.loop->Now());
+  membership_->Expire(control_.loop->WallTime());
   control_.loop->RunAfter(kExpireInterval, [this] { ExpireNowAndThen(); });
 }
 
