@@ -34,15 +34,18 @@ std::shared_ptr<grpc::ClientContext> StartCall(
   state->request = request;
   state->done = std::move(done);
   state->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  // The loop alone may let go of the state: with it goes what may be the last
+  // reference to the channel, which waits for gRPC's own threads.
   start(&state->context, &state->request, &state->response,
-        [&loop, state](grpc::Status status) {
-          loop.Post([state, status = std::move(status)]() mutable {
-            if (status.ok()) {
-              std::move(state->done)(std::move(state->response));
-            } else {
-              std::move(state->done)(FromGrpcStatus(status));
-            }
-          });
+        [&loop, state](grpc::Status status) mutable {
+          loop.Post(
+              [state = std::move(state), status = std::move(status)]() mutable {
+                if (status.ok()) {
+                  std::move(state->done)(std::move(state->response));
+                } else {
+                  std::move(state->done)(FromGrpcStatus(status));
+                }
+              });
         });
   return {state, &state->context};
 }

@@ -150,7 +150,8 @@ absl::StatusOr<std::size_t> ArgParser::TakeOption(
     const std::vector<std::string>& args, std::size_t at) {
   const std::string_view argument = args[at];
   const std::size_t equals = argument.find('=');
-  const std::string_view name = argument.substr(0, equals);
+  const std::string_view name =
+      argument == "-h" ? "--help" : argument.substr(0, equals);
   const auto option =
       std::find_if(options_.begin(), options_.end(),
                    [name](const OptionSpec& o) { return o.name == name; });

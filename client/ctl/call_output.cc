@@ -83,7 +83,7 @@ void AppendBodies(const Outcomes& outcomes, std::string& text) {
   for (const auto& it : outcomes) {
     if (it.body().empty()) continue;
     absl::StrAppend(&text, "\nbody of ", Printable(it.server_id()), ":\n",
-                    Printable(it.body()), "\n");
+                    PrintableLines(it.body()), "\n");
   }
 }
 
@@ -105,8 +105,9 @@ std::string ResponseText(const pb::FanOutResponse& response) {
 
   const auto elements = JsonElements(response.data_json());
   if (!elements.empty()) {
-    absl::StrAppend(&text, "\ndata, ", elements.size(),
-                    elements.size() == 1 ? " element:\n" : " elements:\n");
+    absl::StrAppend(&text, "\ndata, ",
+                    Counted(static_cast<int>(elements.size()), "element"),
+                    ":\n");
   }
   for (const std::string_view element : elements) {
     absl::StrAppend(&text, Printable(element), "\n");
@@ -119,7 +120,7 @@ std::string EventText(const pb::StreamFanOutResponse& event) {
     case pb::StreamFanOutResponse::kResult: {
       std::string text = RowText(RowOf(event.result())) + "\n";
       if (!event.result().body().empty()) {
-        absl::StrAppend(&text, "  ", Printable(event.result().body()), "\n");
+        absl::StrAppend(&text, PrintableLines(event.result().body()), "\n");
       }
       return text;
     }

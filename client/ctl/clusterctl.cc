@@ -18,6 +18,8 @@ constexpr std::string_view kExitCodes =
     "  3  call: some servers did not succeed\n"
     "  4  call: no server succeeded\n";
 
+constexpr std::size_t kCommandWidth = 10;  // of `unregister`
+
 using Commands = std::vector<std::unique_ptr<Command>>;
 
 Commands AllCommands() {
@@ -52,8 +54,7 @@ void DeclareCommon(ArgParser& args, Context& context, CommonOptions& common) {
   args.Option("--timeout", "DURATION", "give up after this; 10s, for call 50s",
               Interval(&context.timeout));
   args.Flag("--json", "print protobuf's JSON, for programs", &context.json);
-  args.Flag("--help", "show this help", &common.help);
-  args.Flag("-h", "the same", &common.help);
+  args.Flag("--help", "show this help; -h too", &common.help);
   args.Flag("--version", "show the version", &common.version);
 }
 
@@ -72,7 +73,7 @@ std::string Overview(const Commands& commands, const ArgParser& args) {
       continue;
     }
     absl::StrAppend(&text, "\n", AbslView(it.group), ":\n",
-                    HelpLines(std::exchange(lines, {})));
+                    HelpLines(std::exchange(lines, {}), kCommandWidth));
   }
   return absl::StrCat(
       text, args.Help(), AbslView(kExitCodes),

@@ -1,9 +1,11 @@
 #include "client/ctl/command.h"
 
+#include <string_view>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "client/ctl/text.h"
 #include "common/error.h"
-#include "common/text_view.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace coord {
@@ -20,6 +22,20 @@ std::string ToJson(const google::protobuf::Message& message, bool many_lines) {
   return status.ok() ? json : absl::StrCat("{}  // ", status.ToString());
 }
 
+// `status` in words; a clusterd that was not reached is named by its address.
+std::string Explain(const absl::Status& status, const std::string& address) {
+  const std::string text = ErrorText(status);
+  if (!absl::IsUnavailable(status) || DetailOf(status).reason.has_value()) {
+    return text;
+  }
+  // gRPC tells a chain of causes, of which the last is the one to know.
+  constexpr std::string_view kCause = "Failed to connect to remote host: ";
+  const std::size_t cause = text.rfind(kCause);
+  return absl::StrCat(
+      "clusterd at ", address, " cannot be reached: ",
+      cause == text.npos ? text : text.substr(cause + kCause.size()));
+}
+
 }  // namespace
 
 absl::StatusOr<Client> Context::Connect() const {
@@ -31,13 +47,16 @@ absl::StatusOr<Client> Context::Connect() const {
 }
 
 ExitCode Context::Fail(const absl::Status& status) const {
-  err << "clusterctl: ";
-  if (absl::IsUnavailable(status) && !DetailOf(status).reason.has_value()) {
-    err << "reach clusterd at " << address << ": ";
-  }
-  err << ErrorText(status) << "\n";
+  err << "clusterctl: " << Explain(status, address) << "\n";
   return absl::IsInvalidArgument(status) ? ExitCode::kBadUsage
                                          : ExitCode::kFailed;
+}
+
+void Context::TellLoss(const absl::Status& status, std::string& told) const {
+  std::string text = Explain(status, address);
+  if (text == told) return;
+  err << "clusterctl: " << text << "; trying again" << std::endl;
+  told = std::move(text);
 }
 
 void Context::PrintJson(const google::protobuf::Message& message) const {

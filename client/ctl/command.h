@@ -26,7 +26,7 @@ enum class ExitCode {
   kNoAnswer = 4,
 };
 
-// Options that every command takes, and where it writes.
+// Where a command writes, and the options that every command takes.
 struct Context {
   std::ostream& out;
   std::ostream& err;
@@ -40,6 +40,10 @@ struct Context {
   // Writes the error and says how to exit. A clusterd that was not reached is
   // named by its address.
   ExitCode Fail(const absl::Status& status) const;
+
+  // Writes that something was lost and is tried again, unless `told` says that
+  // these were the last words.
+  void TellLoss(const absl::Status& status, std::string& told) const;
 
   // The whole message as protobuf's JSON, on many lines.
   void PrintJson(const google::protobuf::Message& message) const;

@@ -110,37 +110,39 @@ class RegisterCommand final : public Command {
     options.ttl = ttl_.value_or(kDefaultTtl);
     if (context.timeout.has_value()) options.call_timeout = *context.timeout;
     absl::Status stopped;
-    options.callbacks = {
-        .on_update =
-            [&context](const pb::Registration& registration) {
-              if (context.json) return context.PrintJsonLine(registration);
-              const pb::Server& server = registration.server();
-              context.out << Printable(absl::StrCat(
-                                 server.type(), "/", server.server_id(), " ",
-                                 EnumName(registration.state()), " session ",
-                                 registration.session_id()))
-                          << std::endl;
-            },
-        .on_lost =
-            [&context](const absl::Status& status) {
-              context.err << "clusterctl: " << ErrorText(status)
-                          << "; trying again" << std::endl;
-            },
-        .on_stopped =
-            [&stopped, &stop](const absl::Status& status) {
-              stopped = status;
-              stop.Raise();
-            }};
+    std::string told;
+    options.callbacks.on_update = [&](const pb::Registration& registration) {
+      told.clear();
+      PrintUpdate(context, registration);
+    };
+    options.callbacks.on_lost = [&](const absl::Status& status) {
+      context.TellLoss(status, told);
+    };
+    options.callbacks.on_stopped = [&](const absl::Status& status) {
+      stopped = status;
+      stop.Raise();
+    };
     Session session(*client, std::move(options));
     stop.Wait();
     const auto left = session.Close();
     if (!stopped.ok()) return context.Fail(stopped);
     if (!left.ok()) return context.Fail(left.status());
     if (!context.json) {
-      context.out << "unregistered; " << left->server_count() - 1
-                  << " servers remain\n";
+      context.out << "unregistered; "
+                  << Counted(left->server_count() - 1, "server") << " left\n";
     }
     return ExitCode::kOk;
+  }
+
+  static void PrintUpdate(const Context& context,
+                          const pb::Registration& registration) {
+    if (context.json) return context.PrintJsonLine(registration);
+    const pb::Server& server = registration.server();
+    context.out << Printable(
+                       absl::StrCat(server.type(), "/", server.server_id(), " ",
+                                    EnumName(registration.state()), " session ",
+                                    registration.session_id()))
+                << std::endl;
   }
 
   pb::Server server_;

@@ -53,8 +53,9 @@ std::string RegistrationEnv(const pb::Registration& registration) {
 
 std::string AnnouncementText(const pb::Announcement& announcement) {
   if (announcement.expected() == 0) return "";
-  std::string text = absl::StrCat(announcement.answered(), " of ",
-                                  announcement.expected(), " servers told");
+  std::string text =
+      absl::StrCat(announcement.answered(), " of ",
+                   Counted(announcement.expected(), "server"), " told");
   if (announcement.failed() > 0) {
     absl::StrAppend(&text, ", ", announcement.failed(), " failed");
   }

@@ -115,7 +115,7 @@ class UnregisterCommand final : public Command {
       return ExitCode::kOk;
     }
     context.out << target_.ToString() << " is unregistered; "
-                << response->server_count() - 1 << " servers remain\n";
+                << Counted(response->server_count() - 1, "server") << " left\n";
     for (const pb::UnregisterError& error : response->errors()) {
       context.err << "clusterctl: "
                   << Printable(absl::StrCat(error.server_id().empty()

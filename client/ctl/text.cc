@@ -6,7 +6,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "client/cpp/proto_time.h"
 #include "common/correlation_id.h"
 #include "common/error.h"
@@ -47,6 +50,19 @@ std::string Printable(std::string_view text) {
     }
   }
   return printable;
+}
+
+std::string PrintableLines(std::string_view text) {
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(
+           absl::StripTrailingAsciiWhitespace(AbslView(text)), '\n')) {
+    lines.push_back(Printable(StdView(absl::StripSuffix(line, "\r"))));
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
+std::string Counted(int count, std::string_view noun) {
+  return absl::StrCat(count, " ", AbslView(noun), count == 1 ? "" : "s");
 }
 
 std::string ShellQuote(std::string_view text) {
@@ -123,8 +139,9 @@ std::vector<std::string_view> JsonElements(std::string_view array) {
 }
 
 std::string HelpLines(
-    const std::vector<std::pair<std::string, std::string>>& lines) {
-  std::size_t width = 0;
+    const std::vector<std::pair<std::string, std::string>>& lines,
+    std::size_t min_width) {
+  std::size_t width = min_width;
   for (const auto& [left, right] : lines) width = std::max(width, left.size());
   std::string text;
   for (const auto& [left, right] : lines) {

@@ -2,6 +2,7 @@
 #ifndef CLIENT_CTL_TEXT_H_
 #define CLIENT_CTL_TEXT_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,6 +20,12 @@ namespace coord {
 // `text` with every control character as `\xNN`, so that what a server sends
 // can neither break a line nor command a terminal.
 std::string Printable(std::string_view text);
+
+// The same with line breaks left alone, and none at the end.
+std::string PrintableLines(std::string_view text);
+
+// `1 server`, `2 servers`.
+std::string Counted(int count, std::string_view noun);
 
 // `text` as one word of a POSIX shell.
 std::string ShellQuote(std::string_view text);
@@ -44,8 +51,10 @@ std::string EnumName(Enum value) {
 std::vector<std::string_view> JsonElements(std::string_view array);
 
 // Two aligned columns, indented; one line each.
+// The second column begins no further left than `min_width` asks for.
 std::string HelpLines(
-    const std::vector<std::pair<std::string, std::string>>& lines);
+    const std::vector<std::pair<std::string, std::string>>& lines,
+    std::size_t min_width = 0);
 
 // What went wrong in one line, with the reason in parentheses, then one
 // indented line per bad field.

@@ -42,6 +42,7 @@ class WatchCommand final : public Command {
     if (!client.ok()) return context.Fail(client.status());
 
     bool heard = false;
+    std::string told;
     absl::Status stopped;
     const auto end = [&stopped, &stop](const absl::Status& status) {
       stopped = status;
@@ -50,21 +51,17 @@ class WatchCommand final : public Command {
     WatchOptions options;
     options.request.set_type(type_);
     options.request.set_cluster_id(cluster_id_);
-    options.callbacks = {.on_event =
-                             [&](const pb::WatchClusterResponse& event) {
-                               heard = true;
-                               if (context.json)
-                                 return context.PrintJsonLine(event);
-                               Print(context, event);
-                             },
-                         .on_lost =
-                             [&](const absl::Status& status) {
-                               if (!heard) return end(status);
-                               context.err
-                                   << "clusterctl: " << ErrorText(status)
-                                   << "; trying again" << std::endl;
-                             },
-                         .on_stopped = end};
+    options.callbacks.on_event = [&](const pb::WatchClusterResponse& event) {
+      heard = true;
+      told.clear();
+      if (context.json) return context.PrintJsonLine(event);
+      Print(context, event);
+    };
+    options.callbacks.on_lost = [&](const absl::Status& status) {
+      if (!heard) return end(status);
+      context.TellLoss(status, told);
+    };
+    options.callbacks.on_stopped = end;
     {
       const ClusterWatch watch(*client, std::move(options));
       stop.Wait();
@@ -87,9 +84,10 @@ class WatchCommand final : public Command {
       }
       if (event.snapshot().last()) {
         line("SNAPSHOT",
-             absl::StrCat(event.snapshot().cluster().server_count(),
-                          " servers in ", event.snapshot().cluster().type(),
-                          " ", event.snapshot().cluster().id()));
+             absl::StrCat(
+                 Counted(event.snapshot().cluster().server_count(), "server"),
+                 " in ", event.snapshot().cluster().type(), " ",
+                 event.snapshot().cluster().id()));
       }
     } else if (event.has_change()) {
       line(EnumName(event.change().type()),

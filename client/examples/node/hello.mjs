@@ -19,7 +19,7 @@ const { mimik } = grpc.loadPackageDefinition(protoLoader.loadSync(
     includeDirs: [fileURLToPath(new URL('../../../proto', import.meta.url))],
     enums: String,
     longs: Number,
-    oneofs: true,
+    arrays: true,
   },
 ));
 const { RegistryService, FanOutService } = mimik.cluster.v1;

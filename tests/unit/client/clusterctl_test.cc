@@ -78,8 +78,8 @@ TEST_F(ClusterctlTest, BadUsageNamesWhatIsAllowed) {
 TEST_F(ClusterctlTest, NamesTheAddressThatCannotBeReached) {
   server_.Stop();
   EXPECT_EQ(Run({"status"}), ExitCode::kFailed);
-  EXPECT_THAT(err(), StartsWith("clusterctl: reach clusterd at " +
-                                server_.address() + ": "));
+  EXPECT_THAT(err(), StartsWith("clusterctl: clusterd at " +
+                                server_.address() + " cannot be reached: "));
 }
 
 TEST_F(ClusterctlTest, TakesTheAddressFromTheEnvironment) {
@@ -165,7 +165,7 @@ TEST_F(ClusterctlTest, UnregisterTellsWhatWentWrongOnTheWay) {
     return grpc::Status::OK;
   };
   EXPECT_EQ(Run({"unregister", "orders", "node-1"}), ExitCode::kOk);
-  EXPECT_EQ(out(), "orders/node-1 is unregistered; 2 servers remain\n");
+  EXPECT_EQ(out(), "orders/node-1 is unregistered; 2 servers left\n");
   EXPECT_EQ(err(), "clusterctl: authority: authority answered 503\n");
 }
 

@@ -320,6 +320,7 @@ TEST_F(SessionCoreTest, CloseUnregistersARegistrationThatIsUnderWay) {
   ASSERT_THAT(server_.unregistered(), SizeIs(1));
   EXPECT_EQ(server_.unregistered()[0].session_id(), "late");
   EXPECT_THAT(updates_, IsEmpty());
+  server_.Stop();  // its handler uses the notifications
 }
 
 TEST_F(SessionCoreTest, CloseGivesUpARegistrationThatHangs) {
@@ -340,6 +341,7 @@ TEST_F(SessionCoreTest, CloseGivesUpARegistrationThatHangs) {
   EXPECT_EQ(closed_->status().message(),
             "close session of orders/node-1: it is not registered");
   answer.Notify();
+  server_.Stop();  // its handler uses the notifications
 }
 
 TEST_F(SessionCoreTest, CloseTellsNothingMore) {

@@ -70,6 +70,7 @@ TEST(SessionTest, CloseEndsThoughClusterdDoesNotAnswer) {
   registered.WaitForNotification();
   EXPECT_TRUE(absl::IsDeadlineExceeded(session.Close().status()));
   end.Notify();
+  server.Stop();  // its handler uses `end`
 }
 
 }  // namespace

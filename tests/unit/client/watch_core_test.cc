@@ -94,8 +94,8 @@ class WatchCoreTest : public testing::Test {
     return server_.watched()[1].resume_token();
   }
 
-  ScriptedServer server_;
   absl::Notification end_;
+  ScriptedServer server_;
   ManualLoop loop_;
   absl::BitGen random_;
   std::optional<Client> client_;
