@@ -4,8 +4,10 @@
 tools_test.py TOOL CLUSTERD, where TOOL is `grpcurl` or `buf`. Exits with 77,
 which ctest takes for a skip, where the tool is not installed (./dev test does).
 """
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,13 @@ PACKAGE = "mimik.cluster.v1"
 SERVICES = {f"{PACKAGE}.RegistryService", f"{PACKAGE}.FanOutService",
             f"{PACKAGE}.NodeService", "grpc.health.v1.Health"}
 NOT_FOUND = 5
+
+
+def read_json(text):
+    """JSON whose names are as in the proto, however a tool prints them."""
+    return json.loads(text, object_hook=lambda members: {
+        re.sub("[A-Z]", lambda c: "_" + c[0].lower(), name): value
+        for name, value in members.items()})
 
 
 class Grpcurl:
@@ -42,7 +51,11 @@ class Grpcurl:
 
     @staticmethod
     def code_of(exit_code):
-        return exit_code - 64  # as `grpcurl -help` says
+        return exit_code - 64
+
+    @staticmethod
+    def reasons(error):
+        return [detail["reason"] for detail in error["details"]]
 
 
 class Buf:
@@ -67,6 +80,13 @@ class Buf:
     @staticmethod
     def code_of(exit_code):
         return exit_code // 8
+
+    @staticmethod
+    def reasons(error):
+        # Printed undecoded: the reason is the first field of an ErrorInfo.
+        details = [base64.b64decode(detail["value"] + "==")
+                   for detail in error["details"]]
+        return [detail[2:2 + detail[1]].decode() for detail in details]
 
 
 class Runner:
@@ -138,8 +158,8 @@ class ToolsTest(unittest.TestCase):
         cls.addClassCleanup(cls.node.shutdown)
         cls.tool = cls.make_tool(cls.clusterd.address)
         cls.answer("RegistryService/RegisterServer", {
-            "server": {"type": "tools", "serverId": "node-1",
-                       "clusterBaseUrl":
+            "server": {"type": "tools", "server_id": "node-1",
+                       "cluster_base_url":
                            f"http://127.0.0.1:{cls.node.server_port}"},
             "ttl": "600s", "wait": True})
 
@@ -149,7 +169,7 @@ class ToolsTest(unittest.TestCase):
         code, out = cls.tool.call(f"{PACKAGE}.{method}", request)
         if code != 0:
             raise AssertionError(f"{method}: exit code {code}: {out}")
-        return json.loads(out)
+        return read_json(out)
 
     def test_lists_every_service(self):
         code, out = self.tool.services()
@@ -173,13 +193,13 @@ class ToolsTest(unittest.TestCase):
     def test_lists_what_is_registered(self):
         servers = self.answer("RegistryService/ListServers",
                               {"type": "tools"})["servers"]
-        self.assertEqual([s["serverId"] for s in servers], ["node-1"])
+        self.assertEqual([s["server_id"] for s in servers], ["node-1"])
 
     def test_fans_out(self):
         answer = self.answer("FanOutService/FanOut", {
             "type": "tools", "http": {"path": "/hello", "query": "a=1"}})
         self.assertEqual(answer["verdict"], "VERDICT_COMPLETE")
-        self.assertEqual(json.loads(answer["dataJson"]),
+        self.assertEqual(json.loads(answer["data_json"]),
                          [{"path": "/hello?a=1"}])
 
     def test_streams_a_fan_out(self):
@@ -197,9 +217,9 @@ class ToolsTest(unittest.TestCase):
         code, out = self.tool.call(f"{PACKAGE}.RegistryService/GetCluster",
                                    {"type": "nobody"})
         self.assertEqual(self.tool.code_of(code), NOT_FOUND, out)
-        error = json.loads(out)
+        error = read_json(out)
         self.assertIn("nobody", error["message"])
-        self.assertIn("CLUSTER_NOT_FOUND", json.dumps(error["details"]))
+        self.assertEqual(self.tool.reasons(error), ["CLUSTER_NOT_FOUND"])
 
 
 def main():
