@@ -7,6 +7,7 @@
 #include "client/ctl/registration_output.h"
 #include "client/ctl/table.h"
 #include "client/ctl/text.h"
+#include "common/error.h"
 
 namespace coord {
 namespace {
@@ -94,12 +95,13 @@ class StatusCommand final : public Command {
       return ExitCode::kOk;
     }
     if (env_) return ShowOnly(context, *response);
-    Table table({"TYPE", "SERVER", "STATE", "CLUSTER", "SERVERS", "LEASE",
-                 "NEXT RENEWAL", "MESSAGE"});
+    Table table({"TYPE", "SERVER", "STATE", "TTL", "CLUSTER", "SERVERS",
+                 "LEASE", "NEXT RENEWAL", "MESSAGE"});
     for (const pb::Registration& it : response->registrations()) {
       table.Add({it.server().type(), it.server().server_id(),
-                 EnumName(it.state()), it.cluster_id(),
-                 absl::StrCat(it.status().server_count()),
+                 EnumName(it.state()),
+                 it.has_ttl() ? ShortInterval(it.ttl()) : "probed",
+                 it.cluster_id(), absl::StrCat(it.status().server_count()),
                  ShortInterval(it.lease_duration()),
                  Date(it.next_renewal_time()), it.message()});
     }
@@ -212,7 +214,11 @@ class HealthCommand final : public Command {
     const absl::StatusOr<Client> client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
     const auto response = client->CheckHealth(service_);
-    if (!response.ok()) return context.Fail(response.status());
+    if (!response.ok()) {
+      return context.Fail(service_.empty()
+                              ? response.status()
+                              : Annotate(response.status(), service_));
+    }
     using grpc::health::v1::HealthCheckResponse;
     if (context.json) {
       context.PrintJson(*response);

@@ -205,7 +205,8 @@ class KeepAliveCommand final : public Command {
     } else {
       const pb::KeepAliveError& error = response.error();
       context.err << "clusterctl: "
-                  << Printable(absl::StrCat(error.message(), " (",
+                  << Printable(absl::StrCat(response.session_id(), ": ",
+                                            error.message(), " (",
                                             error.reason(), ")"))
                   << std::endl;
     }

@@ -159,6 +159,7 @@ std::string ErrorText(const absl::Status& status) {
     absl::StrAppend(&text, " (", AbslView(ReasonName(*detail.reason)), ")");
   }
   if (detail.violations.size() > 1) {
+    text = "several fields are invalid:";
     for (const FieldViolation& violation : detail.violations) {
       absl::StrAppend(&text, "\n  ", Printable(violation.field), ": ",
                       Printable(violation.description));

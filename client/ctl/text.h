@@ -56,8 +56,8 @@ std::string HelpLines(
     const std::vector<std::pair<std::string, std::string>>& lines,
     std::size_t min_width = 0);
 
-// What went wrong in one line, with the reason in parentheses, then one
-// indented line per bad field.
+// What went wrong in one line, with the reason in parentheses; several bad
+// fields in a line each.
 std::string ErrorText(const absl::Status& status);
 
 }  // namespace coord

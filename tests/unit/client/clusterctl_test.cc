@@ -78,8 +78,8 @@ TEST_F(ClusterctlTest, BadUsageNamesWhatIsAllowed) {
 TEST_F(ClusterctlTest, NamesTheAddressThatCannotBeReached) {
   server_.Stop();
   EXPECT_EQ(Run({"status"}), ExitCode::kFailed);
-  EXPECT_THAT(err(), StartsWith("clusterctl: clusterd at " +
-                                server_.address() + " cannot be reached: "));
+  EXPECT_THAT(err(), StartsWith("clusterctl: clusterd at " + server_.address() +
+                                " cannot be reached: "));
 }
 
 TEST_F(ClusterctlTest, TakesTheAddressFromTheEnvironment) {
@@ -154,7 +154,9 @@ TEST_F(ClusterctlTest, KeepAliveFailsWhenOneSessionIsOver) {
   };
   EXPECT_EQ(Run({"keepalive", "one", "two"}), ExitCode::kFailed);
   EXPECT_EQ(out(), "two  REGISTERED  30s left\n");
-  EXPECT_THAT(err(), HasSubstr("(LEASE_EXPIRED)"));
+  EXPECT_EQ(err(),
+            "clusterctl: one: keep alive: the session is over "
+            "(LEASE_EXPIRED)\n");
 }
 
 TEST_F(ClusterctlTest, UnregisterTellsWhatWentWrongOnTheWay) {

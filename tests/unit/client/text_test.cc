@@ -25,6 +25,16 @@ TEST(PrintableTest, EscapesControlsAndKeepsTheRest) {
   EXPECT_EQ(Printable("\xC2"), "\xC2");
 }
 
+TEST(PrintableLinesTest, KeepsLinesAndDropsTheLastBreak) {
+  EXPECT_EQ(PrintableLines("a\r\n\tb\n\n"), "a\n\\x09b");
+  EXPECT_EQ(PrintableLines(""), "");
+}
+
+TEST(CountedTest, KnowsOneFromMany) {
+  EXPECT_EQ(Counted(1, "server"), "1 server");
+  EXPECT_EQ(Counted(0, "server"), "0 servers");
+}
+
 TEST(ShellQuoteTest, MakesOneWord) {
   EXPECT_EQ(ShellQuote(""), "''");
   EXPECT_EQ(ShellQuote("a b"), "'a b'");
@@ -65,8 +75,10 @@ TEST(ErrorTextTest, ListsSeveralBadFields) {
             "ttl: must be at least 1s");
   const std::string text = ErrorText(
       InvalidFields({{"ttl", "too short"}, {"server.type", "empty\n"}}));
-  EXPECT_THAT(text, testing::EndsWith("\n  ttl: too short"
-                                      "\n  server.type: empty\\x0a"));
+  EXPECT_EQ(text,
+            "several fields are invalid:\n"
+            "  ttl: too short\n"
+            "  server.type: empty\\x0a");
 }
 
 TEST(RegistrationEnvTest, IsSafeToEvaluate) {
