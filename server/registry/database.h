@@ -54,7 +54,8 @@ class Database {
   // STORE_UNAVAILABLE with RetryInfo, inside the call.
   void Submit(Write write, Done done);
 
-  // Runs `read` on the writer thread and waits: for loading at start.
+  // Runs `read` on the writer thread and waits: for loading at start. Whatever
+  // the queue holds; not from a Write or a Done, which it would wait for.
   absl::Status Run(Write read);
 
   DatabaseStats Stats() const;

@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "server/core/membership.h"
-#include "server/node/it_resource.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
 #include "server/node/registration_store.h"
 #include "server/registry/database.h"
+#include "server/registry/it_resource.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/fake_transport.h"
 #include "tests/support/manual_loop.h"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/error.h"
-#include "server/node/it_resource.h"
+#include "server/registry/it_resource.h"
 #include "tests/support/fake_transport.h"
 #include "tests/support/manual_loop.h"
 

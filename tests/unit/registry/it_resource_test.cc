@@ -1,4 +1,4 @@
-#include "server/node/it_resource.h"
+#include "server/registry/it_resource.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,2 +1,0 @@
-// Moved: the registry of mIT reads itResources too.
-#include "server/registry/it_resource.h"  // IWYU pragma: export
