@@ -26,6 +26,9 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+// The loop that runs on this thread.
+thread_local const void* this_threads_loop = nullptr;
+
 SteadyClock::time_point ToSteady(absl::Time time) {
   return SteadyClock::time_point(
       absl::ToChronoNanoseconds(time - absl::UnixEpoch()));
@@ -72,7 +75,7 @@ class AsioLoop::Impl {
            absl::FromChrono(SteadyClock::now().time_since_epoch());
   }
 
-  bool OnLoop() const { return current_ == this; }
+  bool OnLoop() const { return this_threads_loop == this; }
 
   void Stop() {
     std::call_once(stop_once_, [this] { StopOnce(); });
@@ -83,7 +86,7 @@ class AsioLoop::Impl {
  private:
   void Run(const std::string& name) {
     pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-    current_ = this;
+    this_threads_loop = this;
     io_->run();
   }
 
@@ -137,9 +140,6 @@ class AsioLoop::Impl {
     timers_.Clear();
   }
 
-  // The loop that runs on this thread.
-  static thread_local const Impl* current_;
-
   // Optional so that the destructor can end them while the rest still works.
   std::optional<asio::io_context> io_{std::in_place, 1};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>>
@@ -160,8 +160,6 @@ class AsioLoop::Impl {
   std::once_flag stop_once_;
   std::thread thread_;
 };
-
-thread_local const AsioLoop::Impl* AsioLoop::Impl::current_ = nullptr;
 
 AsioLoop::AsioLoop(const std::string& name)
     : impl_(std::make_unique<Impl>(name)) {}

@@ -26,8 +26,9 @@ struct HttpServerRequest {
   std::string peer;  // `127.0.0.1:40123`
 };
 
-// Answers one request; to be called once, from any thread. Destroyed uncalled,
-// it answers 500.
+// Answers one request; to be called once, from any thread, while the loop
+// lives. Destroyed uncalled, it answers 500. It chooses status, headers and
+// body; the framing (Content-Length, Connection) is the listener's.
 using HttpReply = absl::AnyInvocable<void(HttpResponse) &&>;
 using HttpHandler = std::function<void(HttpServerRequest, HttpReply)>;
 

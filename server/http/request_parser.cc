@@ -36,7 +36,7 @@ class Parser final : public http::basic_parser<true> {
   }
 
   HttpServerRequest& request() { return request_; }
-  bool http11() const { return http11_; }
+  bool old_version() const { return !http11_; }
   bool expects_continue() const { return expects_continue_; }
   // Set where Beast's own codes say too little.
   const std::string& complaint() const { return complaint_; }
@@ -163,7 +163,7 @@ class RequestParser::Impl {
   }
   HttpServerRequest TakeRequest() { return std::move(parser_->request()); }
   bool keep_alive() const { return parser_->keep_alive(); }
-  bool http11() const { return parser_->http11(); }
+  bool old_version() const { return parser_->old_version(); }
   int error_status() const { return error_status_; }
   const std::string& error() const { return error_; }
 
@@ -238,7 +238,7 @@ RequestParser::Progress RequestParser::Parse(std::string_view data,
 bool RequestParser::wants_continue() const { return impl_->wants_continue(); }
 HttpServerRequest RequestParser::TakeRequest() { return impl_->TakeRequest(); }
 bool RequestParser::keep_alive() const { return impl_->keep_alive(); }
-bool RequestParser::http11() const { return impl_->http11(); }
+bool RequestParser::old_version() const { return impl_->old_version(); }
 int RequestParser::error_status() const { return impl_->error_status(); }
 const std::string& RequestParser::error() const { return impl_->error(); }
 

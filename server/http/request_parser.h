@@ -32,7 +32,8 @@ class RequestParser {
   // Once done, and without the peer.
   HttpServerRequest TakeRequest();
   bool keep_alive() const;
-  bool http11() const;
+  // HTTP/1.0, where keeping the connection must be said.
+  bool old_version() const;
 
   // Once failed: how to answer.
   int error_status() const;

@@ -190,7 +190,7 @@ void Session::Handle() {
   HttpServerRequest request = parser_.TakeRequest();
   request.peer = peer_;
   to_head_ = request.method == "HEAD";
-  to_http10_ = !parser_.http11();
+  to_old_version_ = parser_.old_version();
   keep_alive_ = parser_.keep_alive();
   host_->Handle(
       std::move(request),
@@ -201,7 +201,7 @@ void Session::Handle() {
 void Session::Refuse(int status, std::string_view message) {
   state_ = State::kHandling;
   to_head_ = false;
-  to_http10_ = false;
+  to_old_version_ = false;
   keep_alive_ = false;
   Respond(JsonError(status, message));
 }
@@ -232,7 +232,7 @@ void Session::SerializeHead(const HttpResponse& response, bool has_body) {
   }
   if (!keep_alive_) {
     absl::StrAppend(&head_, "Connection: close\r\n");
-  } else if (to_http10_) {
+  } else if (to_old_version_) {
     absl::StrAppend(&head_, "Connection: keep-alive\r\n");
   }
   absl::StrAppend(&head_, "\r\n");
@@ -260,7 +260,7 @@ void Session::Write(Buffers buffers) {
 
 void Session::OnWritten() {
   body_ = std::string();
-  if (!keep_alive_) return Linger();
+  if (!keep_alive_ || close_soon_) return Linger();
   state_ = State::kReading;
   started_ = false;
   continued_ = false;

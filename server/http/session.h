@@ -84,7 +84,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool close_soon_ = false;
   // Of the request being answered.
   bool to_head_ = false;
-  bool to_http10_ = false;
+  bool to_old_version_ = false;
   bool keep_alive_ = true;
 
   std::string head_;

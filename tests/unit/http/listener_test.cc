@@ -125,6 +125,14 @@ TEST_F(HttpListenerTest, ReplyDoesNotEnterTheNextHandler) {
   second.WaitForNotification();
 }
 
+TEST_F(HttpListenerTest, ClientThatSendsNoMoreGetsItsAnswer) {
+  StartEcho();
+  RawClient client = Connect();
+  client.Write(kGet);
+  client.CloseWrite();
+  EXPECT_THAT(client.ReadAll(), EndsWith("GET /? "));
+}
+
 TEST_F(HttpListenerTest, HeadGetsTheLengthButNoBody) {
   StartEcho();
   EXPECT_EQ(Talk("HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
@@ -316,6 +324,23 @@ TEST_F(HttpListenerTest, StopLetsTheAnswerOutAndThenCallsBack) {
   std::move(reply)({200, {}, "late"});
   EXPECT_THAT(busy.ReadAll(), HasSubstr("Connection: close\r\n\r\nlate"));
   busy.Close();
+  stopped.WaitForNotification();
+}
+
+TEST_F(HttpListenerTest, StopDuringALongAnswerEndsTheConnectionAfterIt) {
+  const std::string body(32 << 20, 'x');
+  absl::Notification replied;
+  Start([&](HttpServerRequest, HttpReply reply) {
+    std::move(reply)({200, {}, body});
+    replied.Notify();
+  });
+  RawClient client = Connect();
+  client.Write(kGet);
+  replied.WaitForNotification();
+  absl::Notification stopped;
+  listener_->Stop(absl::Hours(1), [&] { stopped.Notify(); });
+  EXPECT_GT(client.ReadAll().size(), body.size());
+  client.Close();
   stopped.WaitForNotification();
 }
 
