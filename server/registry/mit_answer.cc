@@ -1,5 +1,6 @@
 #include "server/registry/mit_answer.h"
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
@@ -44,9 +45,9 @@ const json::value* Member(const json::object& object, json::string_view name) {
 absl::Duration ReadLease(const json::object& answer) {
   const json::value* lease = Member(answer, "leaseTime");
   if (lease == nullptr || !lease->is_number()) return kDefaultLease;
-  const double milliseconds = lease->to_number<double>();
-  if (!(milliseconds > 0)) return kDefaultLease;
-  return std::min(absl::Milliseconds(milliseconds), kLongestLease);
+  const absl::Duration granted = absl::Milliseconds(lease->to_number<double>());
+  if (granted <= absl::ZeroDuration()) return kDefaultLease;
+  return std::min(granted, kLongestLease);
 }
 
 }  // namespace

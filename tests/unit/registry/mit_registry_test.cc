@@ -247,6 +247,7 @@ TEST_F(MitRegistryTest, LeaseIsHandedOnAsGranted) {
            {"1500.5", absl::Microseconds(1'500'500)},
            {"1e300", absl::Hours(24 * 365)},
            {"0", absl::Hours(2)},
+           {"1e-9", absl::Hours(2)},
            {"-5", absl::Hours(2)},
            {"null", absl::Hours(2)},
            {R"("soon")", absl::Hours(2)}}) {
