@@ -145,6 +145,7 @@ class HistoryTest : public ::testing::TestWithParam<int> {
       list.emplace(record.server_id, record);
     }
     std::vector<Server> servers;
+    servers.reserve(list.size());
     for (auto& [id, server] : list) servers.push_back(server);
     return servers;
   }

@@ -357,6 +357,7 @@ class LookUpTest : public MembershipTest {
  protected:
   void Add(const std::string& id, const std::string& type, int servers) {
     std::vector<Server> list;
+    list.reserve(servers);
     for (int i = 0; i < servers; ++i) {
       list.push_back(Record(absl::StrCat(id, "-", i), 1));
     }

@@ -91,6 +91,7 @@ TEST(WatchThreadsTest, WatchersComeAndGoWhileTheClusterChanges) {
     done = true;
   });
   std::vector<std::thread> watchers;
+  watchers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     watchers.emplace_back([&] {
       std::string token;
