@@ -8,128 +8,18 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/text_view.h"
 #include "common/url.h"
+#include "server/authority_settings.h"
 #include "server/host_port.h"
+#include "server/settings.h"
 #include "server/version.h"
 
 namespace coord {
 namespace {
-
-// A bare number is milliseconds.
-std::optional<absl::Duration> ParseDuration(const std::string& text) {
-  std::int64_t milliseconds = 0;
-  if (absl::SimpleAtoi(text, &milliseconds)) {
-    return absl::Milliseconds(milliseconds);
-  }
-  absl::Duration duration;
-  if (absl::ParseDuration(text, &duration)) return duration;
-  return std::nullopt;
-}
-
-// Declares the settings of one group; each has a flag and an environment name.
-class Group {
- public:
-  Group(CLI::App& app, std::string name) : app_(app), name_(std::move(name)) {}
-
-  void Duration(const std::string& flag, const std::string& environment,
-                absl::Duration& target, absl::Duration min, absl::Duration max,
-                const std::string& help) {
-    const std::string rule =
-        absl::StrCat("a duration from ", absl::FormatDuration(min), " to ",
-                     absl::FormatDuration(max), ", such as 500ms or 1m30s");
-    auto read = [&target, min, max, rule](const std::string& text) {
-      const std::optional<absl::Duration> value = ParseDuration(text);
-      if (!value || *value < min || *value > max) {
-        throw CLI::ValidationError(absl::StrCat("`", text, "` is not ", rule));
-      }
-      target = *value;
-    };
-    Finish(app_.add_option_function<std::string>(flag, NamingErrors(flag, read),
-                                                 help),
-           environment, "DURATION", absl::FormatDuration(target));
-  }
-
-  template <typename Number>
-  void Count(const std::string& flag, const std::string& environment,
-             Number& target, std::int64_t min, std::int64_t max,
-             const std::string& help) {
-    auto read = [&target, min, max](const std::string& text) {
-      std::int64_t value = 0;
-      if (!absl::SimpleAtoi(text, &value) || value < min || value > max) {
-        throw CLI::ValidationError(absl::StrCat(
-            "`", text, "` is not a whole number from ", min, " to ", max));
-      }
-      target = static_cast<Number>(value);
-    };
-    Finish(app_.add_option_function<std::string>(flag, NamingErrors(flag, read),
-                                                 help),
-           environment, "N", absl::StrCat(target));
-  }
-
-  // `read` returns what is wrong with a value, or nothing.
-  void Text(const std::string& flag, const std::string& environment,
-            const std::string& placeholder, const std::string& default_text,
-            const std::string& help,
-            std::function<std::string(const std::string&)> read) {
-    auto checked = [read = std::move(read)](const std::string& text) {
-      const std::string wrong = read(text);
-      if (!wrong.empty()) {
-        throw CLI::ValidationError(absl::StrCat("`", text, "` ", wrong));
-      }
-    };
-    Finish(app_.add_option_function<std::string>(
-               flag, NamingErrors(flag, checked), help),
-           environment, placeholder, default_text);
-  }
-
-  template <typename T>
-  void OneOf(const std::string& flag, const std::string& environment, T& target,
-             const std::vector<std::pair<std::string, T>>& allowed,
-             const std::string& default_text, const std::string& help) {
-    auto name = [](std::string* out, const std::pair<std::string, T>& choice) {
-      out->append(choice.first);
-    };
-    Text(flag, environment, absl::StrJoin(allowed, "|", name), default_text,
-         help, [&target, allowed, name](const std::string& text) {
-           for (const auto& [choice, value] : allowed) {
-             if (text != choice) continue;
-             target = value;
-             return std::string();
-           }
-           return absl::StrCat("is none of ",
-                               absl::StrJoin(allowed, ", ", name));
-         });
-  }
-
- private:
-  // The flag's name before what is wrong with its value, whether that came from
-  // the command line or from the environment.
-  static std::function<void(const std::string&)> NamingErrors(
-      const std::string& flag, std::function<void(const std::string&)> read) {
-    return [flag, read = std::move(read)](const std::string& text) {
-      try {
-        read(text);
-      } catch (const CLI::ValidationError& error) {
-        throw CLI::ValidationError(flag, error.what());
-      }
-    };
-  }
-
-  void Finish(CLI::Option* option, const std::string& environment,
-              const std::string& placeholder, const std::string& default_text) {
-    option->group(name_)->type_name(placeholder)->default_str(default_text);
-    if (!environment.empty()) option->envname(environment);
-  }
-
-  CLI::App& app_;
-  const std::string name_;
-};
 
 // What describes the service that clusterd registers by itself.
 struct OwnServerSettings {
@@ -139,20 +29,13 @@ struct OwnServerSettings {
   std::string base_path;
   std::string public_protocol = "http";
   std::string public_domain;
+  std::string version = "0.0.0";
   int port = 0;
   bool node_api = false;
   bool enabled = true;
 };
 
-std::function<std::string(const std::string&)> Into(std::string& target) {
-  return [&target](const std::string& text) {
-    target = text;
-    return std::string();
-  };
-}
-
-std::function<std::string(const std::string&)> AddressInto(
-    std::string& target) {
+SettingReader AddressInto(std::string& target) {
   return [&target](const std::string& text) -> std::string {
     const absl::StatusOr<HostPort> parsed = ParseHostPort(text);
     if (!parsed.ok()) return std::string(parsed.status().message());
@@ -161,11 +44,8 @@ std::function<std::string(const std::string&)> AddressInto(
   };
 }
 
-const std::vector<std::pair<std::string, bool>> kOnOff = {{"on", true},
-                                                          {"off", false}};
-
 void DeclareListeners(CLI::App& app, Config& config) {
-  Group group(app, "Listeners");
+  SettingGroup group(app, "Listeners");
   group.Text("--grpc_address", "CLUSTERD_GRPC_ADDRESS", "HOST:PORT",
              config.grpc_address,
              "where gRPC is served; port 0 takes any free one",
@@ -174,9 +54,8 @@ void DeclareListeners(CLI::App& app, Config& config) {
              config.http_address,
              "where /healthz, /readyz, /metrics and the node routes are served",
              AddressInto(config.http_address));
-  group.Text("--port_file", "CLUSTERD_PORT_FILE", "PATH", "",
-             "file to write the effective addresses to, once both are served",
-             Into(config.port_file));
+  group.Text("--port_file", "CLUSTERD_PORT_FILE", "PATH", config.port_file,
+             "file to write the effective addresses to, once both are served");
   group.Count("--max_grpc_message_bytes", "", config.max_grpc_message_bytes,
               64 << 10, 256 << 20, "largest gRPC message received");
   group.Count("--max_http_connections", "", config.listener.max_connections, 1,
@@ -184,21 +63,20 @@ void DeclareListeners(CLI::App& app, Config& config) {
 }
 
 void DeclareRegistry(CLI::App& app, Config& config) {
-  Group group(app, "Registry");
-  group.Text("--data_dir", "CLUSTERD_DATA_DIR", "PATH", "",
+  SettingGroup group(app, "Registry");
+  group.Text("--data_dir", "CLUSTERD_DATA_DIR", "PATH", config.data_dir,
              "directory that keeps clusters and registrations over restarts; "
-             "without one they live in memory",
-             Into(config.data_dir));
+             "without one they live in memory");
   group.Duration("--lease", "CLUSTERD_LEASE", config.embedded.lease,
                  absl::Seconds(1), absl::Milliseconds(2'147'483'647),
                  "lease that the embedded registry grants");
 }
 
 void DeclareRegistration(CLI::App& app, Config& config) {
-  Group group(app, "Registration");
+  SettingGroup group(app, "Registration");
   RegistrarOptions& registrar = config.registrar;
-  group.OneOf("--cluster_management", "CLUSTER_MANAGEMENT",
-              registrar.management, kOnOff, "on",
+  group.OnOff("--cluster_management", "CLUSTER_MANAGEMENT",
+              registrar.management,
               "off: register and renew only; no announcements, no fan-out");
   group.Duration("--registration_retry", "REGISTRATION_RETRY",
                  registrar.registration_retry, absl::Milliseconds(100),
@@ -219,7 +97,7 @@ void DeclareRegistration(CLI::App& app, Config& config) {
 }
 
 void DeclareFanOut(CLI::App& app, Config& config) {
-  Group group(app, "Fan-out");
+  SettingGroup group(app, "Fan-out");
   FanOutOptions& fanout = config.fanout;
   group.Duration("--request_timeout", "REQUEST_TIMEOUT", fanout.request_timeout,
                  absl::Milliseconds(1), absl::Minutes(10),
@@ -234,16 +112,16 @@ void DeclareFanOut(CLI::App& app, Config& config) {
               1 << 30, "largest answer taken from one server");
   group.Count("--max_answer_bytes", "", fanout.max_answer_bytes, 1024, 1 << 30,
               "largest aggregate that a call may ask for");
-  group.Text("--ca_file", "CLUSTERD_CA_FILE", "PATH", "",
+  group.Text("--ca_file", "CLUSTERD_CA_FILE", "PATH",
+             config.http_client.ca_file,
              "PEM bundle that https servers are verified by; default: the "
-             "system's",
-             Into(config.http_client.ca_file));
+             "system's");
   group.Count("--io_threads", "", config.io_threads, 0, 256,
               "threads that call servers; 0: one for each core, at most 4");
 }
 
 void DeclareWatch(CLI::App& app, Config& config) {
-  Group group(app, "Watches");
+  SettingGroup group(app, "Watches");
   group.Duration("--bookmark_interval", "", config.rpc.bookmark_interval,
                  absl::Milliseconds(10), absl::Hours(1),
                  "a watch without changes says this often that it is alive");
@@ -252,7 +130,7 @@ void DeclareWatch(CLI::App& app, Config& config) {
 }
 
 void DeclareOwnServer(CLI::App& app, OwnServerSettings& own) {
-  Group group(app, "A service to register at start");
+  SettingGroup group(app, "A service to register at start");
   group.Text("--server_type", "SERVER_TYPE", "TYPE", "",
              "its type; with --server_port it is registered without a call",
              [&own](const std::string& text) -> std::string {
@@ -271,23 +149,24 @@ void DeclareOwnServer(CLI::App& app, OwnServerSettings& own) {
               "the port it listens on");
   group.Text("--server_local_ipv4", "SERVER_LOCAL_IPV4", "ADDRESS", own.ipv4,
              "the address that other servers reach it at", Into(own.ipv4));
-  group.Text("--server_base_path", "SERVER_BASE_PATH", "PATH", "",
-             "the path below which it serves", Into(own.base_path));
+  group.Text("--server_base_path", "SERVER_BASE_PATH", "PATH", own.base_path,
+             "the path below which it serves");
   group.Text("--server_public_protocol", "SERVER_PUBLIC_PROTOCOL", "PROTOCOL",
-             own.public_protocol, "of its public base URL",
-             Into(own.public_protocol));
+             own.public_protocol, "of its public base URL");
   group.Text("--server_public_domain_name", "SERVER_PUBLIC_DOMAIN_NAME", "NAME",
-             "", "of its public base URL; without one it has none",
-             Into(own.public_domain));
-  group.OneOf("--server_node_api", "SERVER_NODE_API", own.node_api, kOnOff,
-              "off", "whether it serves the two itResources routes");
-  group.OneOf("--registration_set", "REGISTRATION_SET", own.enabled, kOnOff,
-              "on", "off: it is not registered");
+             own.public_domain,
+             "of its public base URL; without one it has none");
+  group.Text("--server_version", "SERVER_VERSION", "VERSION", own.version,
+             "its version, for the user-agent of requests to mIT");
+  group.OnOff("--server_node_api", "SERVER_NODE_API", own.node_api,
+              "whether it serves the two itResources routes");
+  group.OnOff("--registration_set", "REGISTRATION_SET", own.enabled,
+              "off: it is not registered");
 }
 
 void DeclareRunning(CLI::App& app, Config& config,
                     std::optional<OnShutdown>& on_shutdown) {
-  Group group(app, "Running");
+  SettingGroup group(app, "Running");
   group.OneOf("--log_format", "CLUSTERD_LOG_FORMAT", config.log_format,
               {{"text", LogFormat::kText}, {"json", LogFormat::kJson}}, "text",
               "form of the log on standard error");
@@ -338,12 +217,17 @@ absl::StatusOr<std::optional<Server>> OwnServer(const OwnServerSettings& own) {
   return server;
 }
 
+EarlyExit BadSettings(const absl::Status& status) {
+  return {2, absl::StrCat("clusterd: ", status.message(), "\n")};
+}
+
 }  // namespace
 
 std::variant<Config, EarlyExit> ParseCommandLine(int argc,
                                                  const char* const* argv) {
   Config config;
   OwnServerSettings own;
+  AuthoritySettings authority;
   std::optional<OnShutdown> on_shutdown;
   CLI::App app(
       "clusterd registers services, keeps the membership of their clusters and "
@@ -353,6 +237,7 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
                        absl::StrCat("clusterd ", AbslView(kVersion)));
   DeclareListeners(app, config);
   DeclareRegistry(app, config);
+  authority.Declare(app);
   DeclareRegistration(app, config);
   DeclareFanOut(app, config);
   DeclareWatch(app, config);
@@ -374,8 +259,7 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
 
   absl::StatusOr<std::optional<Server>> own_server = OwnServer(own);
   if (!own_server.ok()) {
-    return EarlyExit{
-        2, absl::StrCat("clusterd: ", own_server.status().message(), "\n")};
+    return BadSettings(own_server.status());
   }
   config.own_server = *std::move(own_server);
   config.on_shutdown = on_shutdown.value_or(

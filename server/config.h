@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "common/log.h"
+#include "server/authority_settings.h"
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
 #include "server/http/client.h"
@@ -33,6 +34,7 @@ struct Config {
   int max_grpc_message_bytes = 8 << 20;
 
   // Registry.
+  std::optional<MitSettings> mit;  // nullopt: the embedded one
   std::string data_dir;
   EmbeddedRegistryOptions embedded;
 

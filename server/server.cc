@@ -29,8 +29,11 @@
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
 #include "server/node/registration_store.h"
+#include "server/node/token_verifier.h"
 #include "server/registry/database.h"
 #include "server/registry/embedded_registry.h"
+#include "server/registry/mit_registry.h"
+#include "server/registry/token_service.h"
 #include "server/rpc/services.h"
 #include "server/version.h"
 #include "spdlog/spdlog.h"
@@ -86,6 +89,7 @@ class ClusterServer::Impl {
 
   absl::StatusOr<Lane> NewLane(const std::string& name);
   absl::Status OpenRegistry();
+  absl::Status OpenMit(const MitSettings& settings);
   absl::Status BuildNode();
   absl::Status BuildFanOut();
   absl::Status ServeHttp();
@@ -107,6 +111,9 @@ class ClusterServer::Impl {
   std::vector<Lane> lanes_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Membership> membership_;
+  std::unique_ptr<TokenService> token_service_;  // of mIT
+  TokenSource* node_tokens_ = nullptr;           // nullptr: calls carry none
+  std::unique_ptr<TokenVerifier> verifier_;      // nullptr: none is asked for
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<RegistrationStore> store_;
   std::unique_ptr<Peers> peers_;
@@ -135,12 +142,14 @@ absl::Status ClusterServer::Impl::Start() {
   control_.loop->Post([this] { ExpireNowAndThen(); });
   RegisterOwnServer();
   ready_ = true;
-  spdlog::info("serving{}", Fields({{"version", kVersion},
-                                    {"grpc", grpc_address()},
-                                    {"http", http_address()},
-                                    {"data_dir", config_.data_dir.empty()
-                                                     ? "(memory)"
-                                                     : config_.data_dir}}));
+  spdlog::info(
+      "serving{}",
+      Fields({{"version", kVersion},
+              {"grpc", grpc_address()},
+              {"http", http_address()},
+              {"registry", config_.mit ? "mit" : "embedded"},
+              {"data_dir",
+               config_.data_dir.empty() ? "(memory)" : config_.data_dir}}));
   return absl::OkStatus();
 }
 
@@ -171,6 +180,7 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
   auto apply = [this](const ClusterIdentity& cluster, const Change& change) {
     membership_->Apply(cluster, change, control_.loop->WallTime());
   };
+  if (config_.mit) return OpenMit(*config_.mit);
   absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> registry =
       EmbeddedRegistry::Create(*database_, *control_.loop, config_.embedded,
                                apply);
@@ -179,12 +189,27 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
   return absl::OkStatus();
 }
 
+absl::Status ClusterServer::Impl::OpenMit(const MitSettings& settings) {
+  token_service_ = std::make_unique<TokenService>(
+      *control_.loop, *control_.client, settings.tokens);
+  registry_ = std::make_unique<MitRegistry>(*control_.loop, *control_.client,
+                                            *token_service_, settings.registry);
+  if (!settings.use_tokens()) return absl::OkStatus();
+  node_tokens_ = token_service_.get();
+  absl::StatusOr<TokenVerifier> verifier = TokenVerifier::Create(
+      settings.verifier, settings.tokens.credentials,
+      [loop = control_.loop.get()] { return loop->WallTime(); });
+  if (!verifier.ok()) return verifier.status();
+  verifier_ = std::make_unique<TokenVerifier>(*std::move(verifier));
+  return absl::OkStatus();
+}
+
 absl::Status ClusterServer::Impl::BuildNode() {
   auto served_here = [this](const Server& server) {
     return IsServedHere(server);
   };
-  peers_ = std::make_unique<Peers>(*control_.loop, *control_.client, nullptr,
-                                   served_here, config_.peers);
+  peers_ = std::make_unique<Peers>(*control_.loop, *control_.client,
+                                   node_tokens_, served_here, config_.peers);
   registrar_ =
       std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
                                   *membership_, *peers_, config_.registrar);
@@ -192,7 +217,7 @@ absl::Status ClusterServer::Impl::BuildNode() {
                                        *membership_, *peers_, metrics_,
                                        config_.evictor);
   node_routes_ = std::make_unique<NodeRoutes>(*control_.loop, *membership_,
-                                              *registrar_, nullptr);
+                                              *registrar_, verifier_.get());
   absl::StatusOr<std::vector<StoredRegistration>> stored = store_->Load();
   if (!stored.ok()) return stored.status();
   registrar_->Resume(*std::move(stored));
@@ -208,8 +233,9 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
     engine_lanes.push_back(
         {lanes_.back().loop.get(), lanes_.back().client.get()});
   }
-  engine_ = std::make_unique<FanOutEngine>(
-      config_.fanout, engine_lanes, *membership_, nullptr, *evictor_, metrics_);
+  engine_ =
+      std::make_unique<FanOutEngine>(config_.fanout, engine_lanes, *membership_,
+                                     node_tokens_, *evictor_, metrics_);
   return absl::OkStatus();
 }
 
