@@ -148,7 +148,7 @@ void DeclareOwnServer(CLI::App& app, OwnServerSettings& own) {
   group.Count("--server_port", "SERVER_PORT", own.port, 1, 65'535,
               "the port it listens on");
   group.Text("--server_local_ipv4", "SERVER_LOCAL_IPV4", "ADDRESS", own.ipv4,
-             "the address that other servers reach it at", Into(own.ipv4));
+             "the address that other servers reach it at");
   group.Text("--server_base_path", "SERVER_BASE_PATH", "PATH", own.base_path,
              "the path below which it serves");
   group.Text("--server_public_protocol", "SERVER_PUBLIC_PROTOCOL", "PROTOCOL",
