@@ -68,9 +68,12 @@ void Registration::Start(const std::string& correlation_id) {
   misses_ = 0;
   ProbeAfter(wanted_.ttl ? absl::InfiniteDuration()
                          : context_.Jittered(context_.options.probe_interval));
-  const bool done = registered_revision_ == revision_ &&
-                    state() == RegistrationState::kRegistered;
-  if (!done) Attempt();
+  if (!up_to_date()) Attempt();
+}
+
+bool Registration::up_to_date() const {
+  return registered_revision_ == revision_ &&
+         state() == RegistrationState::kRegistered;
 }
 
 void Registration::TakeUp(const StoredRegistration& stored,
@@ -106,6 +109,10 @@ void Registration::CallAll(std::vector<Registered>& waiting,
 }
 
 void Registration::WhenRegistered(Registered done) {
+  if (up_to_date()) {
+    std::move(done)(absl::OkStatus());
+    return;
+  }
   waiting_.push_back(std::move(done));
 }
 

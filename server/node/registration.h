@@ -124,6 +124,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   bool removing() const { return exit_.has_value(); }
   // Whether Renew may be asked: it is neither on its way out nor asleep.
   bool renewable() const { return !removing() && sleep_ == Sleep::kAwake; }
+  // Whether the authority has acknowledged what is wanted now.
+  bool up_to_date() const;
   // When the authority last acknowledged it.
   absl::Time acknowledged() const { return acknowledged_; }
 

@@ -165,6 +165,18 @@ TEST_F(RegisterTest, ARetryKeepsItsSession) {
   EXPECT_EQ(registry_.register_calls, 1);  // nothing has changed
 }
 
+TEST_F(RegisterTest, ARetryThatWaitsIsAnsweredWhenNothingIsLeftToDo) {
+  RegisterCommand retry = Command("a");
+  retry.session_id = Registered(retry).session_id;
+  retry.wait = absl::Seconds(50);
+  std::optional<absl::StatusOr<RegistrationView>> answer;
+  registrar_->Register(retry, [&](auto a) { answer = std::move(a); });
+  Settle();
+  ASSERT_TRUE(answer.has_value());
+  ASSERT_TRUE(answer->ok()) << answer->status();
+  EXPECT_EQ((*answer)->state, RegistrationState::kRegistered);
+}
+
 TEST_F(RegisterTest, ARetryWithoutAnIdMeansTheServerOfItsSession) {
   const RegistrationView first = Registered(Command(""));
   RegisterCommand retry = Command("");
