@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "grpc/health/v1/health.pb.h"
@@ -48,6 +49,12 @@ void LogFromGrpc(gpr_log_func_args* args) {
   spdlog::debug("grpc: {}", args->message);
 }
 
+std::string ErrnoText() {
+  std::string text = std::strerror(errno);
+  text[0] = absl::ascii_tolower(text[0]);
+  return text;
+}
+
 // gRPC only says that it could not listen; the system says why.
 std::string WhyNot(const HostPort& address) {
   addrinfo hints{};
@@ -59,10 +66,10 @@ std::string WhyNot(const HostPort& address) {
   if (error != 0) return gai_strerror(error);
   const absl::Cleanup free_found = [found] { freeaddrinfo(found); };
   const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return std::strerror(errno);
+  if (fd < 0) return ErrnoText();
   const absl::Cleanup close_fd = [fd] { close(fd); };
   if (bind(fd, found->ai_addr, found->ai_addrlen) == 0) return "unknown cause";
-  return std::strerror(errno);
+  return ErrnoText();
 }
 
 void Configure(grpc::ServerBuilder& builder, int max_message_bytes) {
