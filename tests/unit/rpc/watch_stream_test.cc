@@ -5,53 +5,11 @@
 #include "common/error.h"
 #include "common/grpc_status.h"
 #include "gtest/gtest.h"
+#include "tests/support/watcher.h"
 #include "tests/unit/rpc/service_fixture.h"
 
 namespace coord {
 namespace {
-
-// One watcher over gRPC.
-class Watcher {
- public:
-  Watcher(pb::RegistryService::Stub& stub, const std::string& type,
-          const std::string& token = "") {
-    pb::WatchClusterRequest request;
-    request.set_type(type);
-    request.set_resume_token(token);
-    reader_ = stub.WatchCluster(&context_, request);
-  }
-  ~Watcher() {
-    context_.TryCancel();
-    pb::WatchClusterResponse response;
-    while (reader_->Read(&response)) {
-    }
-  }
-
-  // The next message; one that has no event when the stream has ended.
-  pb::WatchClusterResponse Next() {
-    pb::WatchClusterResponse response;
-    if (!reader_->Read(&response)) response.Clear();
-    return response;
-  }
-  // The next message that is no bookmark.
-  pb::WatchClusterResponse NextEvent() {
-    for (;;) {
-      pb::WatchClusterResponse response = Next();
-      if (!response.has_bookmark()) return response;
-    }
-  }
-  void Cancel() { context_.TryCancel(); }
-  absl::Status End() {
-    pb::WatchClusterResponse response;
-    while (reader_->Read(&response)) {
-    }
-    return FromGrpcStatus(reader_->Finish());
-  }
-
- private:
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<pb::WatchClusterResponse>> reader_;
-};
 
 class WatchStreamTest : public ServiceTest {};
 
