@@ -50,9 +50,8 @@ class EventLoop {
 template <typename F>
 auto PostedTo(EventLoop& loop, F f) {
   return [&loop, f = std::move(f)](auto&&... args) mutable {
-    loop.Post([f = std::move(f),
-               args = std::tuple(
-                   std::forward<decltype(args)>(args)...)]() mutable {
+    loop.Post([f = std::move(f), args = std::tuple(std::forward<decltype(args)>(
+                                     args)...)]() mutable {
       std::apply(std::move(f), std::move(args));
     });
   };

@@ -258,10 +258,14 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
   }
 
   absl::StatusOr<std::optional<Server>> own_server = OwnServer(own);
-  if (!own_server.ok()) {
-    return BadSettings(own_server.status());
-  }
+  if (!own_server.ok()) return BadSettings(own_server.status());
   config.own_server = *std::move(own_server);
+  absl::StatusOr<std::optional<MitSettings>> mit =
+      authority.Resolve(own.type, own.version, config.fanout.request_timeout);
+  if (!mit.ok()) return BadSettings(mit.status());
+  config.mit = *std::move(mit);
+  config.fanout.forward_authorization =
+      !config.mit || !config.mit->use_tokens();
   config.on_shutdown = on_shutdown.value_or(
       config.data_dir.empty() ? OnShutdown::kUnregister : OnShutdown::kKeep);
   config.fanout.management = config.registrar.management;

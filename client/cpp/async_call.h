@@ -3,6 +3,7 @@
 #define CLIENT_CPP_ASYNC_CALL_H_
 
 #include <grpcpp/client_context.h>
+#include <grpcpp/support/client_callback.h>
 
 #include <memory>
 #include <utility>
@@ -16,39 +17,55 @@
 
 namespace coord {
 
-// `start` is one of the functions of a stub's async(). Returns the context, to
-// cancel the call with. `done` runs on `loop`, once, and `loop` must outlive
-// it.
-template <typename Request, typename Response, typename Start>
-std::shared_ptr<grpc::ClientContext> StartCall(
-    EventLoop& loop, Start start, const Request& request,
-    absl::Duration timeout,
-    absl::AnyInvocable<void(absl::StatusOr<Response>) &&> done) {
-  struct State {
-    grpc::ClientContext context;
-    Request request;
-    Response response;
-    absl::AnyInvocable<void(absl::StatusOr<Response>) &&> done;
-  };
-  auto state = std::make_shared<State>();
-  state->request = request;
-  state->done = std::move(done);
-  state->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-  // The loop alone may let go of the state: with it goes what may be the last
-  // reference to the channel, which waits for gRPC's own threads.
-  start(&state->context, &state->request, &state->response,
-        [&loop, state](grpc::Status status) mutable {
-          loop.Post(
-              [state = std::move(state), status = std::move(status)]() mutable {
-                if (status.ok()) {
-                  std::move(state->done)(std::move(state->response));
-                } else {
-                  std::move(state->done)(FromGrpcStatus(status));
-                }
-              });
-        });
-  return {state, &state->context};
-}
+template <typename Request, typename Response>
+class AsyncCall final : public grpc::ClientUnaryReactor {
+ public:
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
+
+  // `method` is one of a stub's async(). `done` runs on `loop`, once, and
+  // `loop` must outlive it.
+  template <typename Async>
+  static std::shared_ptr<AsyncCall> Start(
+      EventLoop& loop, Async* async,
+      void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
+                            grpc::ClientUnaryReactor*),
+      Request request, absl::Duration timeout, Done done) {
+    std::shared_ptr<AsyncCall> call(
+        new AsyncCall(loop, std::move(request), std::move(done)));
+    call->self_ = call;
+    call->context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    (async->*method)(&call->context_, &call->request_, &call->response_,
+                     call.get());
+    call->StartCall();
+    return call;
+  }
+
+  // Harmless when it is over.
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  AsyncCall(EventLoop& loop, Request request, Done done)
+      : loop_(loop), request_(std::move(request)), done_(std::move(done)) {}
+
+  // The loop alone may let go of the call: with it goes what may be the last
+  // reference to the channel, whose end waits for gRPC's threads.
+  void OnDone(const grpc::Status& status) override {
+    loop_.Post([this, status, self = std::move(self_)] {
+      if (status.ok()) {
+        std::move(done_)(std::move(response_));
+      } else {
+        std::move(done_)(FromGrpcStatus(status));
+      }
+    });
+  }
+
+  EventLoop& loop_;
+  const Request request_;
+  Done done_;
+  grpc::ClientContext context_;
+  Response response_;
+  std::shared_ptr<AsyncCall> self_;  // until gRPC has let go
+};
 
 }  // namespace coord
 

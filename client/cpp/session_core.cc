@@ -11,6 +11,8 @@
 namespace coord {
 namespace {
 
+using Async = pb::RegistryService::StubInterface::async_interface;
+
 constexpr double kJitter = 0.1;
 
 absl::Status ToStatus(const pb::KeepAliveError& error) {
@@ -42,17 +44,14 @@ void SessionCore::Register() {
   pb::RegisterServerRequest request;
   *request.mutable_server() = options_.server;
   *request.mutable_ttl() = ToProto(options_.ttl);
-  call_ = StartCall<pb::RegisterServerRequest, pb::RegisterServerResponse>(
-      loop_,
-      [this](auto&&... arguments) {
-        stub_->async()->RegisterServer(
-            std::forward<decltype(arguments)>(arguments)...);
-      },
-      request, options_.call_timeout,
-      [this](absl::StatusOr<pb::RegisterServerResponse> response) {
-        call_.reset();
+  using Response = pb::RegisterServerResponse;
+  const auto call = AsyncCall<pb::RegisterServerRequest, Response>::Start(
+      loop_, stub_->async(), &Async::RegisterServer, std::move(request),
+      options_.call_timeout, [this](absl::StatusOr<Response> response) {
+        cancel_call_ = nullptr;
         OnRegistered(std::move(response));
       });
+  cancel_call_ = [call] { call->Cancel(); };
 }
 
 void SessionCore::OnRegistered(
@@ -147,9 +146,9 @@ void SessionCore::Close(CloseCallback done) {
                    options_.server.server_id(), ": it is not registered"));
   loop_.Cancel(timer_);
   if (stream_ != nullptr) stream_->Cancel();
-  if (call_ != nullptr) {
+  if (cancel_call_ != nullptr) {
     // It is awaited, because it may succeed.
-    StartTimer(options_.call_timeout, [call = call_] { call->TryCancel(); });
+    StartTimer(options_.call_timeout, cancel_call_);
   } else if (!registration_.session_id().empty()) {
     Unregister();
   } else {
@@ -163,22 +162,19 @@ void SessionCore::Unregister() {
   request.set_type(registration_.server().type());
   request.set_server_id(registration_.server().server_id());
   request.set_session_id(registration_.session_id());
-  call_ = StartCall<pb::UnregisterServerRequest, pb::UnregisterServerResponse>(
-      loop_,
-      [this](auto&&... arguments) {
-        stub_->async()->UnregisterServer(
-            std::forward<decltype(arguments)>(arguments)...);
-      },
-      request, options_.call_timeout,
-      [this](absl::StatusOr<pb::UnregisterServerResponse> response) {
-        call_.reset();
+  using Response = pb::UnregisterServerResponse;
+  const auto call = AsyncCall<pb::UnregisterServerRequest, Response>::Start(
+      loop_, stub_->async(), &Async::UnregisterServer, std::move(request),
+      options_.call_timeout, [this](absl::StatusOr<Response> response) {
+        cancel_call_ = nullptr;
         close_result_ = std::move(response);
         MaybeClosed();
       });
+  cancel_call_ = [call] { call->Cancel(); };
 }
 
 void SessionCore::MaybeClosed() {
-  if (call_ != nullptr || stream_ != nullptr) return;
+  if (cancel_call_ != nullptr || stream_ != nullptr) return;
   loop_.Cancel(timer_);
   std::move(on_closed_)(std::move(close_result_));
 }

@@ -4,8 +4,8 @@
 
 #include <grpcpp/channel.h>
 
+#include <functional>
 #include <memory>
-#include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/random/bit_gen_ref.h"
@@ -60,8 +60,8 @@ class SessionCore {
   pb::Registration registration_;  // without session_id: none is held
   int losses_ = 0;                 // since a KeepAlive was last answered well
   TimerId timer_ = kNoTimer;       // to send, to give up an answer, or to retry
-  std::shared_ptr<grpc::ClientContext> call_;  // in flight
-  std::shared_ptr<KeepAliveStream> stream_;    // until it is done
+  std::function<void()> cancel_call_;        // set: a call is in flight
+  std::shared_ptr<KeepAliveStream> stream_;  // until it is done
 
   CloseCallback on_closed_;  // set: closing
   absl::StatusOr<pb::UnregisterServerResponse> close_result_;

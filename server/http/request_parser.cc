@@ -180,6 +180,8 @@ class RequestParser::Impl {
       if (lf == 0 || data[lf - 1] != '\r') {
         return Refuse(400, "line ends without a carriage return");
       }
+      // The empty line: what follows is the body.
+      if (lf == 1 || data[lf - 2] == '\n') break;
       if (lf + 1 == data.size()) {
         scanned_ = lf;
         break;
@@ -188,8 +190,6 @@ class RequestParser::Impl {
         return Refuse(400, "folded header line");
       }
       scanned_ = lf + 1;
-      // The empty line: what follows is the body.
-      if (lf == 1 || data[lf - 2] == '\n') break;
     }
     return true;
   }

@@ -2,11 +2,13 @@
 """The C++ files of this tree, and what they include from it.
 
 As a program: prints paths, one a line. With --changed only those that differ from
-the branch point with main, and all that include them.
+the branch point with main, and all that include them; with --compiled=BUILD only
+those that are compiled there.
 """
+import argparse
+import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,12 +73,24 @@ def changed_files():
         return None
 
 
+def compiled_files(build):
+    """What the build folder has a compiler command for."""
+    commands = json.loads((ROOT / build / "compile_commands.json").read_text())
+    return {Path(command["directory"], command["file"]).resolve()
+            for command in commands}
+
+
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--changed", action="store_true")
+    parser.add_argument("--compiled", metavar="BUILD")
+    options = parser.parse_args()
     files = cxx_files()
-    if "--changed" in sys.argv[1:]:
-        changed = changed_files()
-        if changed is not None:
-            files = with_dependents(changed)
+    if options.changed and (changed := changed_files()) is not None:
+        files = with_dependents(changed)
+    if options.compiled:
+        compiled = compiled_files(options.compiled)
+        files = [file for file in files if ROOT / file in compiled]
     for file in files:
         print(file)
 

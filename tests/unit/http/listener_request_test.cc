@@ -89,11 +89,14 @@ TEST_F(HttpListenerRequestTest, RequestInSingleBytesIsWhole) {
 
 TEST_F(HttpListenerRequestTest, BodyMayHoldAnything) {
   StartEcho();
-  const std::string body("\n \r\n\r\n\0GET / HTTP/1.1\n\n", 23);
-  EXPECT_THAT(Talk(absl::StrCat("POST / HTTP/1.1\r\nHost: x\r\n"
-                                "Connection: close\r\nContent-Length: ",
-                                body.size(), "\r\n\r\n", body)),
-              EndsWith("POST /? " + body));
+  for (const std::string& body :
+       {std::string("\n \r\n\r\n\0GET / HTTP/1.1\n\n", 23), std::string(" {}"),
+        std::string("\t{}"), std::string("\r\n x")}) {
+    EXPECT_THAT(Talk(absl::StrCat("POST / HTTP/1.1\r\nHost: x\r\n"
+                                  "Connection: close\r\nContent-Length: ",
+                                  body.size(), "\r\n\r\n", body)),
+                EndsWith("POST /? " + body));
+  }
 }
 
 TEST_F(HttpListenerRequestTest, MalformedRequestsAre400) {

@@ -1,143 +1,21 @@
-#include "server/registry/mit_registry.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/utsname.h>
 
-#include <optional>
 #include <string>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/correlation_id.h"
 #include "common/error.h"
 #include "common/text_view.h"
-#include "tests/support/fake_transport.h"
-#include "tests/support/manual_loop.h"
+#include "tests/unit/registry/mit_registry_fixture.h"
 
 namespace coord {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 using ::testing::SizeIs;
-
-// Tokens `token-1`, `token-2`, …: the next one once the last was dropped.
-class FakeTokens final : public TokenSource {
- public:
-  void Get(TokenRequest request, Done done) override {
-    requests.push_back(request);
-    if (!error.ok()) {
-      std::move(done)(error);
-    } else {
-      std::move(done)(off ? "" : absl::StrCat("token-", dropped.size() + 1));
-    }
-  }
-  void Drop(const std::string& token) override { dropped.push_back(token); }
-
-  std::vector<TokenRequest> requests;
-  std::vector<std::string> dropped;
-  absl::Status error;
-  bool off = false;
-};
-
-constexpr char kOwnRecord[] =
-    R"({"serverId":"node-1","clusterBaseUrl":"http://a.test/base",)"
-    R"("publicBaseUrl":"https://api.test","location":{"zone":"a"},)"
-    R"("createdAt":"2026-11-24T02:18:03.000Z",)"
-    R"("updatedAt":"2026-11-24T02:18:03.899Z"})";
-constexpr char kOtherRecord[] =
-    R"({"serverId":"node-2","clusterBaseUrl":"http://b.test",)"
-    R"("publicBaseUrl":"https://api.test","location":null,)"
-    R"("createdAt":"2026-11-24T02:18:01.000Z","weight":3})";
-
-std::string ItResourceWith(const std::string& servers) {
-  return absl::StrCat(
-      R"({"id":"cluster-1","type":"mTest","publicBaseUrl":"https://api.test",)"
-      R"("servers":[)",
-      servers, "]}");
-}
-
-std::string RegisterAnswerJson() {
-  return absl::StrCat(
-      R"({"itResource":)",
-      ItResourceWith(absl::StrCat(kOwnRecord, ",", kOtherRecord)),
-      R"(,"leaseTime":60000})");
-}
-
-Server Own() {
-  Server server;
-  server.type = "mTest";
-  server.server_id = "node-1";
-  server.cluster_base_url = "http://a.test/base";
-  server.public_base_url = "https://api.test";
-  server.location_json = R"({"zone":"a"})";
-  return server;
-}
-
-class MitRegistryTest : public testing::Test {
- protected:
-  static MitRegistryOptions Options() {
-    MitRegistryOptions options;
-    options.url = {{.host = "mit.test", .port = 8443}, "/mIT/v1"};
-    options.audience = "https://mit";
-    options.version = "1.2.3";
-    return options;
-  }
-
-  // Each starts a call whose result is in its member once it is there.
-  void Register(RegisterRequest request = {.server = Own()}) {
-    answer_.reset();
-    registry_.Register(std::move(request),
-                       [this](auto answer) { answer_ = std::move(answer); });
-    EXPECT_FALSE(answer_.has_value()) << "answered inside the call";
-    loop_.RunPosted();
-  }
-  void Remove(const std::string& version) {
-    removal_.reset();
-    registry_.Remove({"cluster-1", "node-2"}, "mTest", {{version}},
-                     [this](auto removal) { removal_ = std::move(removal); });
-    EXPECT_FALSE(removal_.has_value()) << "answered inside the call";
-    loop_.RunPosted();
-  }
-  void Unregister() {
-    removed_.reset();
-    registry_.Unregister({"cluster-1", "node-1"}, "mTest",
-                         [this](auto removed) { removed_ = removed.status(); });
-    loop_.RunPosted();
-  }
-
-  absl::Status RegisterError() {
-    return answer_ ? answer_->status() : absl::UnknownError("no answer yet");
-  }
-
-  // The one request that waits.
-  const FakeTransport::Pending& Request() { return transport_.requests.at(0); }
-  std::string Header(const std::string& name) {
-    const std::string& tail = *Request().request.tail;
-    const std::size_t begin = tail.find(name + ": ");
-    if (begin == std::string::npos) return "none";
-    const std::size_t value = begin + name.size() + 2;
-    return tail.substr(value, tail.find("\r\n", value) - value);
-  }
-  std::string Body() {
-    const std::string& tail = *Request().request.tail;
-    return tail.substr(tail.find("\r\n\r\n") + 4);
-  }
-
-  ManualLoop loop_;
-  FakeTransport transport_{loop_};
-  FakeTokens tokens_;
-  MitRegistry registry_{loop_, transport_, tokens_, Options()};
-
-  std::optional<absl::StatusOr<RegisterAnswer>> answer_;
-  std::optional<absl::StatusOr<Removal>> removal_;
-  std::optional<absl::Status> removed_;
-};
 
 TEST_F(MitRegistryTest, RegistrationIsWhatTheAuthorityExpects) {
   Register({.server = Own(), .correlation_id = "abc@4/D"});
@@ -383,110 +261,6 @@ TEST_F(MitRegistryTest, AStatusThatMakesNoSenseIsABadAnswer) {
     EXPECT_TRUE(HasReason(RegisterError(), Reason::kAuthorityBadAnswer))
         << status;
   }
-}
-
-TEST_F(MitRegistryTest, UnregisterDeletesWhateverTheVersion) {
-  Unregister();
-
-  EXPECT_EQ(Request().ToString(),
-            "DELETE http://mit.test:8443/mIT/v1/itResources/cluster-1/servers/"
-            "node-1");
-  EXPECT_EQ(Body(), "");
-  transport_.Answer(200, R"({"data":"node-1"})");
-  EXPECT_EQ(removed_, absl::OkStatus());
-}
-
-TEST_F(MitRegistryTest, UnregisterOfWhatIsGoneIsNoError) {
-  Unregister();
-  transport_.Answer(404, "");
-
-  EXPECT_EQ(removed_, absl::OkStatus());
-}
-
-TEST_F(MitRegistryTest, UnregisterTellsWhatFailed) {
-  Unregister();
-  transport_.Answer(405, "");
-
-  ASSERT_TRUE(removed_.has_value());
-  EXPECT_EQ(StdView(removed_->message()),
-            "unregister mTest/node-1: authority answered 405");
-}
-
-TEST_F(MitRegistryTest, RemovalNamesTheVersionLetterByLetter) {
-  Remove("2026-11-24T02:18:01.000Z");
-
-  EXPECT_EQ(Request().request.target,
-            "/mIT/v1/itResources/cluster-1/servers/"
-            "node-2@2026-11-24T02:18:01.000Z");
-  transport_.Answer(200, R"({"data":"node-2"})");
-  ASSERT_TRUE(removal_ && removal_->ok());
-  EXPECT_TRUE(std::holds_alternative<Removed>(**removal_));
-}
-
-TEST_F(MitRegistryTest, RemovalSpeaksInTheNameOfOurOwnServer) {
-  Register();
-  transport_.Answer(200, RegisterAnswerJson());
-  Remove("v");
-
-  EXPECT_THAT(Header("user-agent"),
-              testing::StartsWith("mimik-mTest/1.2.3/node-1 ("));
-}
-
-TEST_F(MitRegistryTest, NoNameOrVersionBreaksOutOfTheRequestLine) {
-  registry_.Remove({"c/1", "no de"}, "mTest", {{"a b\r\nx: y?#@"}},
-                   [](auto) {});
-  loop_.RunPosted();
-
-  EXPECT_EQ(
-      Request().request.target,
-      "/mIT/v1/itResources/c%2F1/servers/no%20de@a%20b%0D%0Ax:%20y%3F%23@");
-}
-
-TEST_F(MitRegistryTest, RemovalOfWhatIsGoneCountsAsRemoved) {
-  Remove("v");
-  transport_.Answer(404, "");
-
-  ASSERT_TRUE(removal_ && removal_->ok());
-  EXPECT_TRUE(std::holds_alternative<Removed>(**removal_));
-}
-
-TEST_F(MitRegistryTest, ANewerRecordStays) {
-  Remove("2026-11-24T02:18:00.000Z");
-  transport_.Answer(200, absl::StrCat(R"({"server":)", kOtherRecord, "}"));
-
-  ASSERT_TRUE(removal_ && removal_->ok());
-  ASSERT_TRUE(std::holds_alternative<NewerRecord>(**removal_));
-  const Server& record = std::get<NewerRecord>(**removal_).record;
-  EXPECT_EQ(record.server_id, "node-2");
-  EXPECT_EQ(record.type, "mTest");
-  EXPECT_EQ(record.version.text, "2026-11-24T02:18:01.000Z");
-}
-
-TEST_F(MitRegistryTest, ARemovalWithABadAnswerRemovesNothing) {
-  for (const auto& [body, cause] :
-       std::vector<std::pair<std::string, std::string>>{
-           {"", "it is not JSON"},
-           {"{}", "it has neither data nor server"},
-           {R"({"data":null})", "it has neither data nor server"},
-           {R"({"server":{}})", "server.serverId: must be a string, not empty"},
-           {absl::StrCat(R"({"server":)", kOwnRecord, "}"),
-            "it is about another server"}}) {
-    Remove("v");
-    transport_.Answer(200, body);
-    ASSERT_TRUE(removal_.has_value());
-    EXPECT_TRUE(HasReason(removal_->status(), Reason::kAuthorityBadAnswer));
-    EXPECT_EQ(
-        StdView(removal_->status().message()),
-        "remove mTest/node-2: the authority's answer makes no sense: " + cause);
-  }
-}
-
-TEST_F(MitRegistryTest, WithoutAVersionNothingIsRemoved) {
-  Remove("");
-
-  ASSERT_TRUE(removal_.has_value());
-  EXPECT_TRUE(HasReason(removal_->status(), Reason::kAuthorityBadAnswer));
-  EXPECT_THAT(transport_.requests, IsEmpty());
 }
 
 }  // namespace

@@ -102,6 +102,57 @@ TEST(CommandLine, ServerTypeAndPortDescribeAServiceOfItsOwn) {
             "https://x.example/mTest/v1");
 }
 
+TEST(CommandLine, AMitUrlChoosesMitAndEmbeddedCanStillBeAskedFor) {
+  const ScopedEnvironment url("MIT_URL", "http://mit.example/mIT/v1");
+  const ScopedEnvironment tokens("MST_SET", "off");
+  const Config config = ParseOk({});
+  ASSERT_TRUE(config.mit.has_value());
+  EXPECT_EQ(config.mit->registry.url.ToString(), "http://mit.example/mIT/v1");
+  EXPECT_FALSE(config.mit->use_tokens());
+  EXPECT_TRUE(config.fanout.forward_authorization);
+  EXPECT_FALSE(ParseOk({"--registry=embedded"}).mit.has_value());
+}
+
+TEST(CommandLine, TheReferencesNamesGiveTheCredentialsOfTheOwnType) {
+  const ScopedEnvironment url("MIT_URL", "http://mit.example");
+  const ScopedEnvironment issuer("OAUTH_ISSUER", "http://mst.example/token");
+  const ScopedEnvironment id("OAUTH_CLIENT_ID", "client");
+  const ScopedEnvironment secret("OAUTH_CLIENT_SECRET", "s3cret");
+  const ScopedEnvironment key("OAUTH_GENERIC_KEY", "generic");
+  const ScopedEnvironment type("SERVER_TYPE", "mTest");
+  const ScopedEnvironment audience("MTEST_AUDIENCE", "of-mTest");
+  const Config config = ParseOk({});
+  ASSERT_TRUE(config.mit.has_value());
+  EXPECT_EQ(config.mit->tokens.path, "/token");
+  EXPECT_EQ(config.mit->verifier.issuer, "http://mst.example/token");
+  EXPECT_FALSE(config.fanout.forward_authorization);
+  const TypeCredentials* own = config.mit->tokens.credentials.Find("mTest");
+  ASSERT_NE(own, nullptr);
+  EXPECT_EQ(own->client_secret, "s3cret");
+  EXPECT_EQ(own->generic_key, "generic");
+  EXPECT_EQ(own->CallAudience(), "of-mTest");
+  EXPECT_EQ(config.mit->tokens.credentials.Find("other"), nullptr);
+}
+
+TEST(CommandLine, WhatMitLacksIsNamed) {
+  EXPECT_THAT(ParseExit({"--registry=mit"}).text,
+              HasSubstr("MIT_URL is not set; --registry=mit needs it"));
+  EXPECT_THAT(ParseExit({"--mit_url=nowhere"}).text,
+              HasSubstr("MIT_URL: `nowhere`: must be an absolute"));
+  EXPECT_THAT(ParseExit({"--mit_url=http://mit.example"}).text,
+              HasSubstr("OAUTH_ISSUER is not set"));
+  EXPECT_THAT(ParseExit({"--mit_url=http://mit.example",
+                         "--oauth_issuer=http://mst.example"})
+                  .text,
+              HasSubstr("OAUTH_CLIENT_ID is not set"));
+  EXPECT_THAT(
+      ParseExit({"--mit_url=http://mit.example",
+                 "--oauth_issuer=http://mst.example", "--oauth_client_id=x",
+                 "--oauth_client_secret_file=/no/such/file"})
+          .text,
+      HasSubstr("OAUTH_CLIENT_SECRET_FILE"));
+}
+
 TEST(CommandLine, AnAddressThatIsNoneIsNamedWithItsSource) {
   const EarlyExit exit = ParseExit({"--server_type=mTest", "--server_port=80",
                                     "--server_local_ipv4=10.1.2.3 x"});
