@@ -52,6 +52,11 @@ struct SessionOptions {
 // back spread over the upper half of each wait, and each wait is twice the one
 // before, so that they neither arrive together nor keep a slow start busy.
 //
+//   SessionOptions options;
+//   options.server.set_type("orders");
+//   options.server.set_cluster_base_url("http://10.0.0.7:8080");
+//   Session session(client, options);  // registered until it is destroyed
+//
 // Thread-safe. Does not need the Client after construction.
 class Session {
  public:

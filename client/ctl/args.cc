@@ -1,6 +1,8 @@
 #include "client/ctl/args.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -22,6 +24,11 @@ absl::Status Bad(std::string_view what, std::string_view why) {
 absl::Status NotAllowed(std::string_view text, std::string_view allowed) {
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", AbslView(text), "\" is not allowed; use ", AbslView(allowed)));
+}
+
+// As an offset of iterators.
+std::ptrdiff_t From(std::size_t index) {
+  return static_cast<std::ptrdiff_t>(index);
 }
 
 bool IsOption(std::string_view argument) {
@@ -121,7 +128,8 @@ absl::Status ArgParser::Parse(const std::vector<std::string>& args) {
   std::vector<std::string> values;
   for (std::size_t at = 0; at < args.size();) {
     if (args[at] == "--") {
-      values.insert(values.end(), args.begin() + at + 1, args.end());
+      values.insert(values.end(), std::next(args.begin(), From(at + 1)),
+                    args.end());
       break;
     }
     if (IsOption(args[at])) {
@@ -135,49 +143,53 @@ absl::Status ArgParser::Parse(const std::vector<std::string>& args) {
   return TakePositionals(values);
 }
 
-absl::StatusOr<std::size_t> ArgParser::ParseOptions(
-    const std::vector<std::string>& args) {
-  std::size_t at = 0;
-  while (at < args.size() && IsOption(args[at])) {
-    const absl::StatusOr<std::size_t> taken = TakeOption(args, at);
-    if (!taken.ok()) return taken;
-    at += *taken;
+absl::StatusOr<std::vector<std::string>> ArgParser::ParseOptions(
+    std::vector<std::string> args) {
+  while (!args.empty() && IsOption(args.front())) {
+    const absl::StatusOr<std::size_t> taken = TakeOption(args, 0);
+    if (!taken.ok()) return taken.status();
+    args.erase(args.begin(), std::next(args.begin(), From(*taken)));
   }
-  return at;
+  return args;
 }
 
 absl::StatusOr<std::size_t> ArgParser::TakeOption(
     const std::vector<std::string>& args, std::size_t at) {
   const std::string_view argument = args[at];
   const std::size_t equals = argument.find('=');
-  const std::string_view name =
-      argument == "-h" ? "--help" : argument.substr(0, equals);
-  const auto option =
-      std::find_if(options_.begin(), options_.end(),
-                   [name](const OptionSpec& o) { return o.name == name; });
-  if (option == options_.end()) {
-    const auto append_name = [](std::string* out, const OptionSpec& o) {
-      out->append(o.name);
-    };
-    return Bad(name, absl::StrCat("unknown option; options are ",
-                                  absl::StrJoin(options_, ", ", append_name)));
-  }
   const bool has_value = equals != std::string_view::npos;
+  const std::string_view name = argument.substr(0, equals);
+  const absl::StatusOr<const OptionSpec*> option = FindOption(name);
+  if (!option.ok()) return option.status();
+
+  const bool is_flag = (*option)->placeholder.empty();
   std::string_view value;
   std::size_t taken = 1;
-  if (option->placeholder.empty()) {
-    if (has_value) return Bad(name, "takes no value");
-  } else if (has_value) {
+  if (has_value) {
+    if (is_flag) return Bad(name, "takes no value");
     value = argument.substr(equals + 1);
-  } else if (at + 1 < args.size() && !args[at + 1].starts_with("--")) {
+  } else if (!is_flag) {
+    if (at + 1 == args.size() || args[at + 1].starts_with("--")) {
+      return Bad(name, absl::StrCat("needs a value: ", (*option)->placeholder));
+    }
     value = args[at + 1];
     taken = 2;
-  } else {
-    return Bad(name, absl::StrCat("needs a value: ", option->placeholder));
   }
-  const absl::Status status = option->parser(value);
+  const absl::Status status = (*option)->parser(value);
   if (!status.ok()) return Bad(name, StdView(status.message()));
   return taken;
+}
+
+absl::StatusOr<const ArgParser::OptionSpec*> ArgParser::FindOption(
+    std::string_view name) const {
+  for (const OptionSpec& option : options_) {
+    if (option.name == (name == "-h" ? "--help" : name)) return &option;
+  }
+  const auto append_name = [](std::string* out, const OptionSpec& option) {
+    out->append(option.name);
+  };
+  return Bad(name, absl::StrCat("unknown option; options are ",
+                                absl::StrJoin(options_, ", ", append_name)));
 }
 
 absl::Status ArgParser::TakePositionals(

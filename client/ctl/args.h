@@ -50,9 +50,10 @@ class ArgParser {
   // `--name value`, `--name=value`; `--` ends the options. Errors:
   // INVALID_ARGUMENT, naming what was wrong and what is allowed.
   absl::Status Parse(const std::vector<std::string>& args);
-  // The same, up to the first argument that is no option. How many were taken.
-  absl::StatusOr<std::size_t> ParseOptions(
-      const std::vector<std::string>& args);
+  // The same, up to the first argument that is no option. Returns that and what
+  // follows.
+  absl::StatusOr<std::vector<std::string>> ParseOptions(
+      std::vector<std::string> args);
 
   // `[options] TYPE PATH…`.
   std::string Usage() const;
@@ -77,6 +78,7 @@ class ArgParser {
   // Takes the option at `args[at]`, and its value. How many were taken.
   absl::StatusOr<std::size_t> TakeOption(const std::vector<std::string>& args,
                                          std::size_t at);
+  absl::StatusOr<const OptionSpec*> FindOption(std::string_view name) const;
   absl::Status TakePositionals(const std::vector<std::string>& values);
 
   std::string section_ = "Options";

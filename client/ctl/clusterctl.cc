@@ -115,6 +115,27 @@ ExitCode RunCommand(Command& command, const std::vector<std::string>& args,
   return command.Run(context);
 }
 
+// `args` begins with the name of a command.
+ExitCode Dispatch(std::vector<std::string> args, Context& context,
+                  CommonOptions& common, const Commands& commands) {
+  const auto append_name = [](std::string* text, const auto& command) {
+    text->append(command->Describe().name);
+  };
+  const std::string names = absl::StrJoin(commands, ", ", append_name);
+  if (args.empty()) {
+    return BadUsage(context.err, "no command; commands are " + names, "");
+  }
+  const std::string name = std::move(args.front());
+  args.erase(args.begin());
+  for (const std::unique_ptr<Command>& command : commands) {
+    if (command->Describe().name == name) {
+      return RunCommand(*command, args, context, common);
+    }
+  }
+  return BadUsage(context.err,
+                  name + ": unknown command; commands are " + names, "");
+}
+
 }  // namespace
 
 ExitCode RunClusterctl(const std::vector<std::string>& args, std::ostream& out,
@@ -127,34 +148,20 @@ ExitCode RunClusterctl(const std::vector<std::string>& args, std::ostream& out,
   CommonOptions common;
   ArgParser parser;
   DeclareCommon(parser, context, common);
-  const absl::StatusOr<std::size_t> taken = parser.ParseOptions(args);
-  if (!taken.ok()) {
-    return BadUsage(err, std::string(taken.status().message()), "");
+  absl::StatusOr<std::vector<std::string>> rest = parser.ParseOptions(args);
+  if (!rest.ok()) {
+    return BadUsage(err, std::string(rest.status().message()), "");
   }
-  const Commands commands = AllCommands();
   if (common.version) {
     out << "clusterctl " << COORD_VERSION << "\n";
     return ExitCode::kOk;
   }
-  if (common.help || (*taken < args.size() && args[*taken] == "help")) {
+  const Commands commands = AllCommands();
+  if (common.help || (!rest->empty() && rest->front() == "help")) {
     out << Overview(commands, parser);
     return ExitCode::kOk;
   }
-  const auto append_name = [](std::string* text, const auto& command) {
-    text->append(command->Describe().name);
-  };
-  const std::string names = absl::StrJoin(commands, ", ", append_name);
-  if (*taken == args.size()) {
-    return BadUsage(err, "no command; commands are " + names, "");
-  }
-  const std::string& name = args[*taken];
-  for (const std::unique_ptr<Command>& command : commands) {
-    if (command->Describe().name == name) {
-      return RunCommand(*command, {args.begin() + *taken + 1, args.end()},
-                        context, common);
-    }
-  }
-  return BadUsage(err, name + ": unknown command; commands are " + names, "");
+  return Dispatch(*std::move(rest), context, common, commands);
 }
 
 }  // namespace coord

@@ -24,7 +24,7 @@ std::string ToJson(const google::protobuf::Message& message, bool many_lines) {
 
 // `status` in words; a clusterd that was not reached is named by its address.
 std::string Explain(const absl::Status& status, const std::string& address) {
-  const std::string text = ErrorText(status);
+  std::string text = ErrorText(status);
   if (!absl::IsUnavailable(status) || DetailOf(status).reason.has_value()) {
     return text;
   }
