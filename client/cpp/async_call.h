@@ -6,6 +6,7 @@
 #include <grpcpp/support/client_callback.h>
 
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -26,7 +27,7 @@ class AsyncCall final : public grpc::ClientUnaryReactor {
   // `loop` must outlive it.
   template <typename Async>
   static std::shared_ptr<AsyncCall> Start(
-      EventLoop& loop, Async* async,
+      EventLoop& loop, std::type_identity_t<Async>* async,
       void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
                             grpc::ClientUnaryReactor*),
       Request request, absl::Duration timeout, Done done) {
