@@ -52,6 +52,7 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
   auto it = members_.find(id);
   if (it == members_.end()) {
     tombstones_.erase(id);
+    if (server->node_api) ++node_api_members_;
     const std::int64_t revision = Log(ChangeType::kJoined, server, now);
     members_.emplace(id, Member{std::move(server), revision});
     return;
@@ -64,6 +65,8 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
     server = WithState(server, member.record->state);
   }
   if (*server == *member.record) return;
+  if (member.record->node_api) --node_api_members_;
+  if (server->node_api) ++node_api_members_;
   member.said_at = Log(ChangeType::kUpdated, server, now);
   member.record = std::move(server);
 }
@@ -74,6 +77,7 @@ void ClusterTable::Remove(std::string_view server_id, ChangeType how,
   if (it == members_.end()) return;
   ServerPtr last = std::move(it->second.record);
   members_.erase(it);
+  if (last->node_api) --node_api_members_;
   const std::int64_t revision = Log(how, last, now);
   tombstones_.insert_or_assign(last->server_id,
                                Tombstone{last->update_time, now, revision});
@@ -165,6 +169,11 @@ const SnapshotPtr& ClusterTable::Snapshot() {
   }
   snapshot_ = std::move(snapshot);
   return snapshot_;
+}
+
+ClusterSummary ClusterTable::Summary() const {
+  return {identity_, revision_, update_time_, members_.size(),
+          node_api_members_};
 }
 
 const LoggedChange* ClusterTable::ChangeAfter(std::int64_t revision) const {

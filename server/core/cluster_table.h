@@ -64,6 +64,7 @@ class ClusterTable {
   bool has_tombstones() const { return !tombstones_.empty(); }
   absl::Time update_time() const { return update_time_; }
   const SnapshotPtr& Snapshot();
+  ClusterSummary Summary() const;
 
   // --- what was --------------------------------------------------------------
 
@@ -101,6 +102,7 @@ class ClusterTable {
   absl::Time update_time_;
 
   absl::btree_map<std::string, Member> members_;  // by server_id
+  std::size_t node_api_members_ = 0;
   absl::flat_hash_map<std::string, Tombstone> tombstones_;
   std::deque<LoggedChange> log_;
   std::int64_t log_start_;

@@ -239,6 +239,14 @@ absl::StatusOr<SnapshotPtr> Membership::Snapshot(
   return (*followed)->table.Snapshot();
 }
 
+absl::StatusOr<ClusterSummary> Membership::Summary(
+    std::string_view type, std::string_view cluster_id) const {
+  absl::MutexLock lock(&impl_->mutex);
+  const auto followed = impl_->Resolve(type, cluster_id);
+  if (!followed.ok()) return followed.status();
+  return (*followed)->table.Summary();
+}
+
 std::vector<SnapshotPtr> Membership::List() const {
   absl::MutexLock lock(&impl_->mutex);
   std::vector<SnapshotPtr> snapshots;

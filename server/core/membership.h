@@ -108,6 +108,11 @@ class Membership {
   absl::StatusOr<SnapshotPtr> Snapshot(std::string_view type,
                                        std::string_view cluster_id) const;
 
+  // The same, but only in numbers; constant, where Snapshot copies the members
+  // after a change.
+  absl::StatusOr<ClusterSummary> Summary(std::string_view type,
+                                         std::string_view cluster_id) const;
+
   // All clusters, by type and id.
   std::vector<SnapshotPtr> List() const;
 

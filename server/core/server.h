@@ -2,6 +2,7 @@
 #ifndef SERVER_CORE_SERVER_H_
 #define SERVER_CORE_SERVER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -77,6 +78,15 @@ struct ClusterSnapshot {
 };
 
 using SnapshotPtr = std::shared_ptr<const ClusterSnapshot>;
+
+// The same without the servers: costs nothing, however many there are.
+struct ClusterSummary {
+  ClusterIdentity identity;
+  std::int64_t revision = 0;
+  absl::Time update_time = absl::InfinitePast();
+  std::size_t servers = 0;
+  std::size_t node_api_servers = 0;  // of those
+};
 
 enum class ChangeType { kJoined, kUpdated, kLeft, kEvicted };
 

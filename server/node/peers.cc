@@ -171,6 +171,7 @@ void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
 std::vector<ServerPtr> Peers::Impl::TargetsOf(const ClusterSnapshot& cluster,
                                               std::string_view about) const {
   std::vector<ServerPtr> targets;
+  if (!options_.management) return targets;
   for (const ServerPtr& server : cluster.servers) {
     if (server->node_api && server->server_id != about &&
         !served_here_(*server)) {

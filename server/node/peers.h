@@ -23,6 +23,7 @@ struct PeersOptions {
   int attempts = 3;  // of announcements, on 5xx, 429 and no answer
   // Announcements in flight; more wait.
   int max_announcements = 64;
+  bool management = true;  // off: announcements go to nobody
 };
 
 // How one announcement went. Never an error of its own.

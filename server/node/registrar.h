@@ -32,7 +32,7 @@ struct RegistrarOptions {
   absl::Duration lone_recheck = absl::Seconds(60);
   absl::Duration lone_jitter = absl::Seconds(10);
   std::size_t max_registrations = 100'000;
-  bool management = true;  // off: no announcements
+  bool management = true;  // off: register and renew only
   // Refreshes of one cluster that announcements ask for.
   absl::Duration announced_refresh_pause = absl::Seconds(30);
 };

@@ -54,6 +54,8 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   // nullptr when it is not held here.
   RegistrationPtr Held(const ServerKey& key) const;
 
+  // `server_id` is held in that cluster no longer.
+  void Forget(const std::string& cluster_id, const std::string& server_id);
   void AskAuthority(const std::string& cluster_id, Refresher::Done done);
   void ArmSessionTimer();
   void EndSilentSessions();

@@ -79,11 +79,23 @@ void Registrar::Impl::Contested(const ServerKey& key) {
 void Registrar::Impl::OnClusterChanged(Registration& registration,
                                        const std::string& left) {
   const std::string& id = registration.incarnation().server.server_id;
-  if (auto it = clusters_.find(left); it != clusters_.end()) {
-    it->second.erase(id);
-    if (it->second.empty()) clusters_.erase(it);
-  }
+  Forget(left, id);
   clusters_[registration.cluster_id()][id] = registration.shared_from_this();
+}
+
+void Registrar::Impl::Forget(const std::string& cluster_id,
+                             const std::string& server_id) {
+  auto it = clusters_.find(cluster_id);
+  if (it == clusters_.end()) return;
+  it->second.erase(server_id);
+  if (!it->second.empty()) return;
+  clusters_.erase(it);
+  // Nobody would tell us of changes any more.
+  const auto known = context_.membership.Summary("", cluster_id);
+  if (known.ok() && !context_.registry.PushesChanges()) {
+    context_.membership.Replace(known->identity, {}, context_.membership.Mark(),
+                                context_.loop.WallTime());
+  }
 }
 
 // What the authority had acknowledged before it was asked, and no longer lists,
@@ -107,11 +119,8 @@ void Registrar::Impl::OnEnded(Registration& registration) {
   const auto keep_alive = registration.shared_from_this();
   registration.Halt();
   registrations_.erase(registration.key());
-  if (auto it = clusters_.find(registration.cluster_id());
-      it != clusters_.end()) {
-    it->second.erase(registration.incarnation().server.server_id);
-    if (it->second.empty()) clusters_.erase(it);
-  }
+  Forget(registration.cluster_id(),
+         registration.incarnation().server.server_id);
 }
 
 struct Registrar::Impl::Shutdown {

@@ -198,6 +198,7 @@ void Registration::OnRegistered(const Sent& sent, RegisterAnswer answer) {
 
   registered_revision_ = sent.revision;
   state_ = RegistrationState::kRegistered;
+  sleep_ = Sleep::kAwake;
   message_.clear();
   const bool first = register_time_ == absl::InfinitePast();
   if (first) register_time_ = context_.loop.WallTime();
@@ -266,8 +267,14 @@ void Registration::EnterCluster(const ClusterIdentity& cluster) {
 }
 
 void Registration::Announce() {
-  if (!context_.options.management) return;
-  auto cluster = context_.membership.Snapshot(wanted_.server.type, cluster_.id);
+  // Most clusters have nobody to be told, and a snapshot has its price.
+  const auto others = Cluster();
+  if (!others.ok() || others->node_api_servers == 0) {
+    announcement_ = {};
+    return;
+  }
+  const auto cluster =
+      context_.membership.Snapshot(wanted_.server.type, cluster_.id);
   if (!cluster.ok()) return;
   context_.peers.AnnounceJoin(
       **cluster, wanted_.server.server_id,
@@ -276,9 +283,13 @@ void Registration::Announce() {
       }));
 }
 
+absl::StatusOr<ClusterSummary> Registration::Cluster() const {
+  return context_.membership.Summary(wanted_.server.type, cluster_.id);
+}
+
 bool Registration::Alone() const {
-  auto cluster = context_.membership.Snapshot(wanted_.server.type, cluster_.id);
-  return !cluster.ok() || (*cluster)->servers.size() < 2;
+  const auto cluster = Cluster();
+  return !cluster.ok() || cluster->servers < 2;
 }
 
 // Two that registered in the same moment may each believe to be alone; the
@@ -345,10 +356,9 @@ RegistrationView Registration::View() const {
   view.next_renewal_time = next_renewal_time_;
   view.announcement = announcement_;
   if (cluster_.id.empty()) return view;
-  auto cluster = context_.membership.Snapshot(wanted_.server.type, cluster_.id);
-  if (cluster.ok()) {
-    view.server_count = static_cast<int>((*cluster)->servers.size());
-    view.cluster_update_time = (*cluster)->update_time;
+  if (const auto cluster = Cluster(); cluster.ok()) {
+    view.server_count = static_cast<int>(cluster->servers);
+    view.cluster_update_time = cluster->update_time;
   }
   return view;
 }

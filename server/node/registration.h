@@ -147,7 +147,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
     absl::Time since;
     absl::Time give_up;  // no attempt after this
     std::vector<Removed> waiting;
-    SnapshotPtr cluster;  // as it was before
+    int server_count = 0;  // before
   };
 
   // registration.cc
@@ -158,6 +158,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void TakeAnswer(const Sent& sent, RegisterAnswer& answer);
   void EnterCluster(const ClusterIdentity& cluster);
   void Announce();
+  absl::StatusOr<ClusterSummary> Cluster() const;
   bool Alone() const;
   void AttemptAfter(absl::Duration delay);
   void WatchForCompany();
@@ -180,6 +181,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void OnRemovalAnswer(std::uint64_t serial, const absl::Status& status,
                        std::optional<Server> newer);
   void Leave(const absl::Status& status, std::optional<Server> newer);
+  void LeaveMembership(bool gone, std::optional<Server> newer);
+  void AnnounceLeave(bool gone, Peers::Announced done);
   void InterruptRemoval();
   UnregisterAnswer AnswerSoFar() const;
   RecordVersion FencingVersion() const;

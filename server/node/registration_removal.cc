@@ -55,19 +55,18 @@ void Registration::InterruptRemoval() {
 UnregisterAnswer Registration::AnswerSoFar() const {
   UnregisterAnswer answer;
   answer.server_id = wanted_.server.server_id;
-  if (exit_->cluster != nullptr) {
-    answer.server_count = static_cast<int>(exit_->cluster->servers.size());
-  }
+  answer.server_count = exit_->server_count;
   return answer;
 }
 
 // The version last written; after a restart, that of a record that says what we
 // wanted to be written, and was probed as such. Empty: there is none.
 RecordVersion Registration::FencingVersion() const {
-  if (!record_.version.text.empty() || exit_->cluster == nullptr) {
-    return record_.version;
-  }
-  const ServerPtr known = exit_->cluster->Find(wanted_.server.server_id);
+  if (!record_.version.text.empty()) return record_.version;
+  const auto cluster =
+      context_.membership.Snapshot(wanted_.server.type, cluster_.id);
+  if (!cluster.ok()) return {};
+  const ServerPtr known = (*cluster)->Find(wanted_.server.server_id);
   if (known == nullptr ||
       known->cluster_base_url != wanted_.server.cluster_base_url) {
     return {};
@@ -82,9 +81,9 @@ void Registration::SendRemoval() {
     Leave(absl::OkStatus(), std::nullopt);
     return;
   }
-  auto cluster = context_.membership.Snapshot(type, cluster_.id);
-  if (cluster.ok()) exit_->cluster = *std::move(cluster);
-
+  if (const auto cluster = Cluster(); cluster.ok()) {
+    exit_->server_count = static_cast<int>(cluster->servers);
+  }
   const std::uint64_t serial = exit_->serial;
   if (exit_->cause == RemovalCause::kUnregistered) {
     busy_ = true;
@@ -134,33 +133,19 @@ void Registration::OnRemovalAnswer(std::uint64_t serial,
 
 void Registration::Leave(const absl::Status& status,
                          std::optional<Server> newer) {
-  const ServerKey key{cluster_.id, wanted_.server.server_id};
   const bool by_caller = exit_->cause == RemovalCause::kUnregistered;
   const bool gone = !newer && (status.ok() || by_caller);
-  const absl::Time now = context_.loop.WallTime();
   auto farewell = std::make_shared<Farewell>();
   farewell->answer = AnswerSoFar();
   farewell->waiting = std::move(exit_->waiting);
   if (!status.ok()) {
     farewell->answer.errors.push_back({"", std::string(status.message())});
   }
-  if (!cluster_.id.empty()) {
-    context_.membership.SetHeld(key, false);
-    if (gone) {
-      context_.membership.Remove(
-          key, by_caller ? ChangeType::kLeft : ChangeType::kEvicted, now);
-    } else if (newer && !context_.registry.PushesChanges()) {
-      context_.membership.Apply(
-          cluster_,
-          {ChangeType::kUpdated, std::make_shared<Server>(*std::move(newer))},
-          now);
-    }
-  }
   spdlog::info("registration ended{}",
                Fields({{"server", Name()},
                        {"cause", by_caller ? "unregistered" : "died"},
                        {"removed", gone ? "yes" : "no"}}));
-
+  LeaveMembership(gone, std::move(newer));
   context_.store.Delete(
       wanted_.server,
       PostedTo(context_.loop, [farewell](const absl::Status& deleted) {
@@ -170,20 +155,47 @@ void Registration::Leave(const absl::Status& status,
         }
         farewell->Step();
       }));
-  if (gone && exit_->cluster != nullptr && context_.options.management) {
-    context_.peers.AnnounceLeave(
-        *exit_->cluster, wanted_.server.server_id,
-        [farewell](AnnouncementResult result) {
-          for (auto& failed : result.failed) {
-            farewell->answer.errors.push_back(
-                {std::move(failed.server_id), std::move(failed.message)});
-          }
-          farewell->Step();
-        });
-  } else {
+  AnnounceLeave(gone, [farewell](AnnouncementResult result) {
+    for (auto& failed : result.failed) {
+      farewell->answer.errors.push_back(
+          {std::move(failed.server_id), std::move(failed.message)});
+    }
     farewell->Step();
-  }
+  });
   owner_.OnEnded(*this);
+}
+
+void Registration::LeaveMembership(bool gone, std::optional<Server> newer) {
+  if (cluster_.id.empty()) return;
+  const ServerKey key{cluster_.id, wanted_.server.server_id};
+  const absl::Time now = context_.loop.WallTime();
+  context_.membership.SetHeld(key, false);
+  if (gone) {
+    context_.membership.Remove(key,
+                               exit_->cause == RemovalCause::kUnregistered
+                                   ? ChangeType::kLeft
+                                   : ChangeType::kEvicted,
+                               now);
+  } else if (newer && !context_.registry.PushesChanges()) {
+    context_.membership.Apply(
+        cluster_,
+        {ChangeType::kUpdated, std::make_shared<Server>(*std::move(newer))},
+        now);
+  }
+}
+
+void Registration::AnnounceLeave(bool gone, Peers::Announced done) {
+  const auto rest = Cluster();
+  if (gone && rest.ok() && rest->node_api_servers > 0) {
+    const auto cluster =
+        context_.membership.Snapshot(wanted_.server.type, cluster_.id);
+    if (cluster.ok()) {
+      context_.peers.AnnounceLeave(**cluster, wanted_.server.server_id,
+                                   std::move(done));
+      return;
+    }
+  }
+  std::move(done)({});
 }
 
 }  // namespace coord

@@ -49,6 +49,33 @@ TEST_F(MembershipTest, EqualRecordIsNoChange) {
   EXPECT_EQ(membership_.Mark(), before->revision);
 }
 
+TEST_F(MembershipTest, SummaryCountsWhatTheSnapshotHolds) {
+  Server node = Record("n", 1);
+  node.node_api = true;
+  Server plain = Record("p", 1);
+  plain.node_api = false;
+  membership_.Apply(kCluster, Joined(node), At(1));
+  membership_.Apply(kCluster, Joined(plain), At(2));
+  ClusterSummary summary = *membership_.Summary("", "c1");
+  EXPECT_EQ(summary.identity, kCluster);
+  EXPECT_EQ(summary.servers, 2u);
+  EXPECT_EQ(summary.node_api_servers, 1u);
+  EXPECT_EQ(summary.revision, Now()->revision);
+  EXPECT_EQ(summary.update_time, At(2));
+
+  plain.node_api = true;
+  plain.version = {"changed"};
+  membership_.Apply(
+      kCluster, {ChangeType::kUpdated, std::make_shared<Server>(plain)}, At(3));
+  EXPECT_EQ(membership_.Summary("", "c1")->node_api_servers, 2u);
+  membership_.Apply(kCluster, Left(node), At(4));
+  summary = *membership_.Summary("", "c1");
+  EXPECT_EQ(summary.servers, 1u);
+  EXPECT_EQ(summary.node_api_servers, 1u);
+  EXPECT_TRUE(HasReason(membership_.Summary("", "c9").status(),
+                        Reason::kClusterNotFound));
+}
+
 TEST_F(MembershipTest, SnapshotsAreImmutable) {
   membership_.Apply(kCluster, Joined(Record("a", 1)), At(1));
   const SnapshotPtr before = Now();

@@ -77,8 +77,9 @@ TEST_F(LivenessTest, OurOwnRenewalsAreNoSignsOfLife) {
 
 TEST_F(LivenessTest, ANewerRecordOfAnotherHolderStays) {
   AddStranger("peer");
+  Registered(Command("b"));
   Registered(Command("a", absl::Seconds(10)));
-  transport_.Answer(200, NodeAnswer("{}", "peer"));
+  while (Requests() > 0) transport_.Answer(200, NodeAnswer("{}", "peer"));
   registry_.automatic = false;
   Advance(absl::Seconds(10));
   Server newer = ServerOf("a");

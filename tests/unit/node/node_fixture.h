@@ -35,7 +35,7 @@ class NodeFixture : public ::testing::Test {
     membership_ = std::make_unique<Membership>(MembershipOptions{}, "epoch");
     peers_ = std::make_unique<Peers>(
         loop_, transport_, nullptr, [](const Server&) { return false; },
-        PeersOptions{});
+        PeersOptions{.management = options.management});
     registrar_ = std::make_unique<Registrar>(loop_, registry_, store_,
                                              *membership_, *peers_, options);
   }

@@ -90,6 +90,27 @@ TEST_F(UnregisterTest, OneThatWasNeverRegisteredJustEnds) {
   EXPECT_THAT(Stored(), IsEmpty());
 }
 
+TEST_F(UnregisterTest, WithTheLastOneTheClusterIsNoLongerFollowed) {
+  AddStranger("peer", false);
+  Registered(Command("a"));
+  Registered(Command("b"));
+  Unregister(Ref("a"));
+  EXPECT_NE(Member("peer"), nullptr);
+  Unregister(Ref("b"));
+  EXPECT_EQ(Member("peer"), nullptr);
+}
+
+TEST_F(UnregisterTest, AnAuthorityThatPushesGoesOnTellingUs) {
+  registry_.pushes_changes = true;
+  Registered(Command("a"));
+  membership_->Apply(
+      {"c-mTest", "mTest", ""},
+      {ChangeType::kJoined, std::make_shared<Server>(ServerOf("peer"))},
+      loop_.WallTime());
+  Unregister(Ref("a"));
+  EXPECT_NE(Member("peer"), nullptr);
+}
+
 TEST_F(UnregisterTest, NeedsTheCurrentSession) {
   const std::string first = Registered(Command("a")).session_id;
   Registered(Command("a"));
