@@ -41,7 +41,7 @@ Server WithoutOutputs(const Server& server) {
 // Answers its caller once the store has acknowledged and, where asked for, the
 // authority has or the time is over.
 struct Registrar::Impl::RegisterCall {
-  RegistrationPtr registration;
+  std::weak_ptr<Registration> registration;
   Done<RegistrationView> done;
   bool stored = false;
   bool awaiting = false;
@@ -52,8 +52,14 @@ struct Registrar::Impl::RegisterCall {
     std::move(done)(std::move(status));
   }
   void AnswerIfReady() {
-    if (!stored || awaiting || std::exchange(answered, true)) return;
-    std::move(done)(registration->View());
+    if (!stored || awaiting) return;
+    const RegistrationPtr held = registration.lock();
+    if (held == nullptr || held->removing()) {
+      Fail(MakeError(Reason::kLeaseExpired,
+                     "register: the session ended meanwhile"));
+    } else if (!std::exchange(answered, true)) {
+      std::move(done)(held->View());
+    }
   }
 };
 
@@ -163,7 +169,7 @@ void Registrar::Impl::Launch(const RegistrationPtr& registration,
                              Done<RegistrationView> done) {
   auto call = std::make_shared<RegisterCall>(
       RegisterCall{registration, std::move(done)});
-  call->awaiting = command.wait.has_value();
+  call->awaiting = command.wait.has_value() && !registration->up_to_date();
   context_.store.Save(
       registration->Stored(),
       Guarded([call, previous = std::move(previous),
@@ -171,21 +177,27 @@ void Registrar::Impl::Launch(const RegistrationPtr& registration,
                   Impl& self, const absl::Status& saved) {
         if (!saved.ok()) {
           call->Fail(saved);
-          self.Revert(*call->registration, session_id, previous);
+          if (const RegistrationPtr held = call->registration.lock()) {
+            self.Revert(*held, session_id, previous);
+          }
           return;
         }
         call->stored = true;
         call->AnswerIfReady();
       }));
   registration->Start(command.correlation_id);
-  if (!command.wait) return;
-  registration->WhenRegistered([call](const absl::Status& status) {
-    if (!status.ok()) call->Fail(status);
-    call->awaiting = false;
-    call->AnswerIfReady();
-  });
+  if (!call->awaiting) return;
+  const Registration::WaiterId waiter =
+      registration->WhenRegistered([call](const absl::Status& status) {
+        if (!status.ok()) call->Fail(status);
+        call->awaiting = false;
+        call->AnswerIfReady();
+      });
   if (*command.wait == absl::InfiniteDuration()) return;
-  context_.loop.RunAfter(*command.wait, [call] {
+  context_.loop.RunAfter(*command.wait, [call, waiter] {
+    if (const RegistrationPtr held = call->registration.lock()) {
+      held->StopWaiting(waiter);
+    }
     call->awaiting = false;
     call->AnswerIfReady();
   });

@@ -46,9 +46,9 @@ void Registration::Adopt(Incarnation next) {
   const bool same_server = next.server == wanted_.server;
   wanted_ = std::move(next);
   if (!same_session) {
-    CallAll(waiting_,
-            MakeError(Reason::kSessionSuperseded,
-                      "register " + Name() + ": a newer incarnation came"));
+    AnswerWaiting(
+        MakeError(Reason::kSessionSuperseded,
+                  "register " + Name() + ": a newer incarnation came"));
     state_ = RegistrationState::kPending;
     message_.clear();
     register_time_ = absl::InfinitePast();
@@ -108,12 +108,16 @@ void Registration::CallAll(std::vector<Registered>& waiting,
   for (Registered& done : std::exchange(waiting, {})) std::move(done)(status);
 }
 
-void Registration::WhenRegistered(Registered done) {
-  if (up_to_date()) {
-    std::move(done)(absl::OkStatus());
-    return;
+void Registration::AnswerWaiting(const absl::Status& status) {
+  for (auto& [waiter, done] : std::exchange(waiting_, {})) {
+    std::move(done)(status);
   }
-  waiting_.push_back(std::move(done));
+}
+
+Registration::WaiterId Registration::WhenRegistered(Registered done) {
+  const WaiterId waiter{++last_waiter_};
+  waiting_.emplace(waiter, std::move(done));
+  return waiter;
 }
 
 void Registration::Renew(Registered done) {
@@ -124,7 +128,7 @@ void Registration::Renew(Registered done) {
 void Registration::Halt() {
   StopTimers();
   halted_ = true;
-  CallAll(waiting_, absl::OkStatus());
+  AnswerWaiting(absl::OkStatus());
 }
 
 void Registration::StopTimers() {
@@ -214,7 +218,7 @@ void Registration::OnRegistered(const Sent& sent, RegisterAnswer answer) {
   AttemptAfter(context_.Jittered(base));
   if (first) Save();
   if (std::exchange(announce_, false)) Announce();
-  CallAll(waiting_, absl::OkStatus());
+  AnswerWaiting(absl::OkStatus());
 }
 
 // What is true whether or not something else is wanted by now.

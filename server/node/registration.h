@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/random/random.h"
 #include "absl/status/status.h"
@@ -78,6 +79,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
  public:
   using Registered = absl::AnyInvocable<void(absl::Status) &&>;
   using Removed = absl::AnyInvocable<void(UnregisterAnswer) &&>;
+  enum class WaiterId : std::uint64_t {};
 
   Registration(RegistrationContext& context, RegistrationOwner& owner,
                Incarnation incarnation);
@@ -95,7 +97,9 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void SetDraining(bool draining);
   // Calls `done` when the authority has acknowledged what is wanted now, or
   // when that will never happen. Errors: SESSION_SUPERSEDED, LEASE_EXPIRED.
-  void WhenRegistered(Registered done);
+  WaiterId WhenRegistered(Registered done);
+  // Its `done` is destroyed without a call.
+  void StopWaiting(WaiterId waiter) { waiting_.erase(waiter); }
   // One request to the authority; `done` learns how it went.
   void Renew(Registered done);
   // No request, timer or answer will do anything from now on.
@@ -168,6 +172,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
 
   static void CallAll(std::vector<Registered>& waiting,
                       const absl::Status& status);
+  void AnswerWaiting(const absl::Status& status);
 
   // registration_liveness.cc
   void ProbeAfter(absl::Duration delay);  // infinite: never
@@ -227,7 +232,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   bool announce_ = true;
   TimerId attempt_timer_ = kNoTimer;
   TimerId lone_timer_ = kNoTimer;
-  std::vector<Registered> waiting_;   // for an acknowledgement
+  absl::btree_map<WaiterId, Registered> waiting_;  // for an acknowledgement
+  std::uint64_t last_waiter_ = 0;
   std::vector<Registered> renewals_;  // for the next attempt
   std::vector<Registered> renewals_in_flight_;
 

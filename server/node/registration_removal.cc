@@ -34,7 +34,7 @@ void Registration::Remove(RemovalCause cause, absl::Time since, Removed done) {
     exit_ = Exit{++exits_, cause, since, std::max(now, lease_end_), {}, {}};
     const absl::Status over = MakeError(
         Reason::kLeaseExpired, "register " + Name() + ": its session ended");
-    CallAll(waiting_, over);
+    AnswerWaiting(over);
     CallAll(renewals_, over);
   }
   // Whoever asks waits for an answer, so there is one try.
@@ -105,13 +105,14 @@ void Registration::SendRemoval() {
   const Evidence evidence{version, std::max(exit_->since, acknowledged_)};
   context_.registry.Remove(
       key, type, evidence,
-      Guarded([serial](Registration& self, absl::StatusOr<Removal> answer) {
-        std::optional<Server> newer;
-        if (answer.ok() && std::holds_alternative<NewerRecord>(*answer)) {
-          newer = std::get<NewerRecord>(*std::move(answer)).record;
-        }
-        self.OnRemovalAnswer(serial, answer.status(), std::move(newer));
-      }));
+      Guarded(
+          [serial](Registration& self, const absl::StatusOr<Removal>& answer) {
+            std::optional<Server> newer;
+            if (answer.ok() && std::holds_alternative<NewerRecord>(*answer)) {
+              newer = std::get<NewerRecord>(*answer).record;
+            }
+            self.OnRemovalAnswer(serial, answer.status(), std::move(newer));
+          }));
 }
 
 void Registration::OnRemovalAnswer(std::uint64_t serial,

@@ -7,6 +7,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -28,8 +29,12 @@ struct RegistrationKey {
   static RegistrationKey Of(const Server& server) {
     return {server.type, server.server_id, server.public_base_url};
   }
-  friend auto operator<=>(const RegistrationKey&,
-                          const RegistrationKey&) = default;
+  friend bool operator==(const RegistrationKey&,
+                         const RegistrationKey&) = default;
+  friend bool operator<(const RegistrationKey& a, const RegistrationKey& b) {
+    return std::tie(a.type, a.server_id, a.public_base_url) <
+           std::tie(b.type, b.server_id, b.public_base_url);
+  }
 };
 
 // Not thread-safe.

@@ -177,6 +177,19 @@ TEST_F(RegisterTest, ARetryThatWaitsIsAnsweredWhenNothingIsLeftToDo) {
   EXPECT_EQ((*answer)->state, RegistrationState::kRegistered);
 }
 
+TEST_F(RegisterTest, ACallerWhoWaitsSurvivesTheEndOfThisObject) {
+  registry_.automatic = false;
+  bool answered = false;
+  RegisterCommand command = Command("a");
+  command.wait = absl::InfiniteDuration();
+  registrar_->Register(command, [&](const auto&) { answered = true; });
+  Settle();
+  Restart();
+  registry_.AnswerRegister();
+  Settle();
+  EXPECT_FALSE(answered);
+}
+
 TEST_F(RegisterTest, ARetryWithoutAnIdMeansTheServerOfItsSession) {
   const RegistrationView first = Registered(Command(""));
   RegisterCommand retry = Command("");
