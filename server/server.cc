@@ -311,9 +311,11 @@ bool ClusterServer::Impl::IsServedHere(const Server& server) const {
          url->origin.HostHeader() == http_->address();
 }
 
+// On the control loop, where the HTTP listener calls its handlers.
 MetricsSample ClusterServer::Impl::Sample() const {
   MetricsSample sample;
   sample.calls_in_flight = engine_->calls_in_flight();
+  sample.registrations = registrar_->Count();
   for (const SnapshotPtr& cluster : membership_->List()) {
     ++sample.clusters;
     sample.servers += cluster->servers.size();

@@ -77,6 +77,8 @@ void Registrar::RefreshSoon(const std::string& cluster_id) {
 
 void Registrar::Contested(const ServerKey& key) { impl_->Contested(key); }
 
+std::size_t Registrar::Count() const { return impl_->Count(); }
+
 bool Registrar::Holds(const ServerKey& key) const { return impl_->Holds(key); }
 
 void Registrar::Stop(bool unregister, absl::Duration timeout,

@@ -3,6 +3,7 @@
 #ifndef SERVER_NODE_REGISTRAR_H_
 #define SERVER_NODE_REGISTRAR_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -140,6 +141,9 @@ class Registrar {
   // Somebody removed, or claims to have removed, a server held here: probe it;
   // dead: ORPHAN; alive: register and announce at once, then with backoff.
   void Contested(const ServerKey& key);
+
+  // How many registrations are held.
+  std::size_t Count() const;
 
   // Whether a server is held here.
   bool Holds(const ServerKey& key) const;

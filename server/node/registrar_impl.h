@@ -35,6 +35,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
             absl::AnyInvocable<void() &&> done);
 
   void Contested(const ServerKey& key);
+  std::size_t Count() const { return registrations_.size(); }
   bool Holds(const ServerKey& key) const { return Held(key) != nullptr; }
   Refresher& refresher() { return refresher_; }
 

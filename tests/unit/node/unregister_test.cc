@@ -18,6 +18,7 @@ class UnregisterTest : public NodeFixture {};
 TEST_F(UnregisterTest, RemovesTellsTheOthersAndCounts) {
   AddStranger("peer");
   const std::string session = Registered(Command("a")).session_id;
+  EXPECT_EQ(registrar_->Count(), 1u);
   transport_.Answer(200, NodeAnswer("{}", "peer"));
   auto& answer = Unregister(Ref("a"));
   EXPECT_FALSE(answer.has_value());
@@ -31,6 +32,7 @@ TEST_F(UnregisterTest, RemovesTellsTheOthersAndCounts) {
   EXPECT_THAT((*answer)->errors, IsEmpty());
   EXPECT_EQ(Member("a"), nullptr);
   EXPECT_FALSE(IsHeld("a"));
+  EXPECT_EQ(registrar_->Count(), 0u);
   EXPECT_THAT(Stored(), IsEmpty());
   EXPECT_TRUE(HasReason(KeepAlive(session).status(), Reason::kLeaseExpired));
 }
