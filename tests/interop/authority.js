@@ -51,11 +51,12 @@ class Authority {
   }
 
   registered(cluster) {
-    const { leaseTime } = this.settings;
-    return [200, {
+    const { leaseTime, wrapped } = this.settings;
+    const answer = {
       itResource: structuredClone(cluster),
       ...leaseTime !== null && { leaseTime },
-    }];
+    };
+    return [200, wrapped ? { data: answer } : answer];
   }
 
   clusterOf(type, publicBaseUrl) {
@@ -72,7 +73,9 @@ class Authority {
     const old = cluster.servers.find(({ serverId }) => serverId === wanted.serverId);
     if (!old) {
       const date = this.now();
-      const record = { ...wanted, createdAt: date, updatedAt: date };
+      const record = {
+        ...wanted, createdAt: date, updatedAt: date, ...this.settings.members,
+      };
       cluster.servers.push(record);
       return record;
     }

@@ -72,6 +72,65 @@ class AuthorityTest(WorldTest):
         joined = world.register(clusterd, s1)
         self.assertEqual(joined["leaseDuration"], "7200s")
 
+    def test_mit_that_wraps_its_answers(self):
+        world = self.make_world(wrapped=True)
+        clusterd, s1 = world.clusterd(), world.service("s1")
+        world.register(clusterd, s1)
+        world.wait_for_rest(s1)
+
+    def test_requests_to_mit_say_who_asks(self):
+        world = self.make_world()
+        clusterd, s1 = world.clusterd(SERVER_VERSION="7.1"), world.service("s1")
+        world.register(clusterd, s1)
+        request = world.mit.requests("POST")[0]
+        self.assertRegex(request["agent"], r"^mimik-echo/7\.1/s1 \(.*; .*; .*\)$")
+        self.assertRegex(request["correlationId"], r"^[0-9a-f-]{36}@\d+/2\d{3}-")
+
+    def test_what_a_record_holds_is_passed_on(self):
+        world = self.make_world(leaseTime=HOUR, members={"later": {"n": [1.50]}})
+        g1, = world.registered_genuine("g1")
+        clusterd, s1 = world.clusterd(), world.service("s1")
+        world.register(clusterd, s1, '--location={"rack": "é", "slot": 1}')
+        world.wait_for_rest(g1, s1)
+        told = {server["serverId"]: server for server in
+                g1.state()["itResource"]["servers"]}["s1"]
+        self.assertEqual(told["later"], {"n": [1.5]})
+        self.assertEqual(told["location"], {"rack": "é", "slot": 1})
+        self.assertEqual(told, world.mit.servers()["s1"])
+
+    def test_tokens_are_refreshed(self):
+        world = self.make_world(leaseTime=1000, tokenLife=2)
+        clusterd, s1 = world.clusterd(), world.service("s1")
+        world.register(clusterd, s1)
+
+        def grants():
+            return [(request["grant"]["grant"], request["status"]) for request
+                    in world.mit.requests(service="mst")]
+
+        wait_until("a token is refreshed",
+                   lambda: ("refresh_token", 200) in grants())
+        world.mit.faults(mst={"kind": 400, "count": 1})
+        refused = wait_until("a refresh is refused", lambda: (
+            ("refresh_token", 400) in grants()
+            and grants().index(("refresh_token", 400))))
+        wait_until("it begins anew", lambda: ("client_credentials", 200)
+                   in grants()[refused:])
+        self.assertEqual(registration(clusterd, "s1")["state"],
+                         "REGISTRATION_STATE_REGISTERED")
+
+    def test_customer_of_a_call_is_told_to_the_token_service(self):
+        world = self.make_world(leaseTime=HOUR)
+        g1, = world.registered_genuine("g1")
+        clusterd, s1 = world.clusterd(), world.service("s1")
+        world.register(clusterd, s1)
+        world.wait_for_rest(g1, s1)
+        self.assertEqual(call(clusterd, "GET", "/echo", "--customer=acme")
+                         ["verdict"], "VERDICT_COMPLETE")
+        self.assertIn({"grant": "client_credentials", "audience": AUDIENCE,
+                       "type": "cluster", "customer": "acme"},
+                      [request["grant"] for request in
+                       world.mit.requests(service="mst")])
+
     def test_mst_down_is_nobodys_death(self):
         world = self.make_world(leaseTime=HOUR, tokenLife=2)
         g1, = world.registered_genuine("g1")

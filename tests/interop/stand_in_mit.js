@@ -17,6 +17,8 @@ const {
 const settings = {
   leaseTime: 2000, // ms; null: none is named
   touch: false, // a renewal that changes nothing gets a new date all the same
+  members: {}, // that every record gets besides those that are known
+  wrapped: false, // answers come in `data`
   simultaneous: 1, // registrations that are answered together, each seeing itself
   tokenLife: 3600, // s
   audiences: {}, // audience -> the key that its tokens are signed with
@@ -51,8 +53,12 @@ async function serve(service, answer) {
 
 function grantOf(body) {
   try {
-    const { grant_type: grant, audience, type } = JSON.parse(body);
-    return { grant, audience, type };
+    const {
+      grant_type: grant, audience, type, customer_name: customer,
+    } = JSON.parse(body);
+    return {
+      grant, audience, type, customer,
+    };
   } catch {
     return {};
   }
