@@ -4,7 +4,7 @@ import json
 import shlex
 from pathlib import Path
 
-from processes import wait_until
+from programs import wait_until
 from world import (AUDIENCE, HOUR, TYPE, Account, WorldTest, call, hand_on,
                    registration, servers_of)
 

@@ -4,7 +4,7 @@ import contextlib
 import threading
 from http.client import HTTPException
 
-from processes import http_json, wait_until
+from programs import http_json, wait_until
 from world import BODY_MARK, HOUR, WorldTest
 
 

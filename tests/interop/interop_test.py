@@ -11,12 +11,13 @@ import tempfile
 import unittest
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 from authority_cases import AuthorityTest, SettingsTest
 from fan_out_cases import FanOutTest
 from genuine_cases import GenuineTest
 from membership_cases import EvictionTest, MembershipTest, RestartTest
 from node_api_cases import KeyRotationTest, NodeApiTest
-from processes import Clusterd
+from programs import Clusterd
 from world import BODY_MARK, Account, World, leaks
 
 HERE = Path(__file__).resolve().parent

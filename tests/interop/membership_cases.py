@@ -1,7 +1,7 @@
 """Genuine nodes and services that clusterd registers in one cluster, under the
 stand-in authority. Lists come to rest by leases of 2 s; where a lease of an hour
 is set, by what the servers tell each other."""
-from processes import CtlError, wait_until
+from programs import CtlError, wait_until
 from world import (HOUR, PUBLIC_URL, TYPE, WorldTest, call, registration,
                    servers_of)
 

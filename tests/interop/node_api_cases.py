@@ -3,7 +3,7 @@ requests to both, the same answers."""
 import json
 import re
 
-from processes import exchange
+from programs import exchange
 from world import AUDIENCE, HOUR, World, WorldTest
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")

@@ -7,8 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from processes import (Clusterd, CtlError, GenuineNode, PlainService, StandIn,
-                       http_json, wait_until)
+from processes import GenuineNode, PlainService, StandIn
+from programs import Clusterd, CtlError, http_json, wait_until
 
 BASE_PATH = "/echo/v1"
 PUBLIC_DOMAIN = "echo.example.test"
@@ -108,7 +108,8 @@ class World:
         env = {name: value for name, value in self.env(**more).items()
                if not name.startswith(tuple(without))}
         clusterd = self._keep(Clusterd(
-            self.directory, f"clusterd-{len(self.programs)}", env, *flags))
+            self.directory, f"clusterd-{len(self.programs)}", env,
+            "--registry=mit", *flags))
         self.clusterds.append(clusterd)
         return clusterd
 
