@@ -1,6 +1,5 @@
 // clusterd: reads its settings, starts the server, waits for a signal, stops.
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -15,14 +14,6 @@
 #include "spdlog/spdlog.h"
 
 namespace {
-
-// Every connection is a file descriptor, so all that is allowed is taken.
-void RaiseFileLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // Blocked before any thread starts, so that only WaitForStop receives them.
 sigset_t BlockStopSignals() {
@@ -47,7 +38,6 @@ int main(int argc, char** argv) {
 
   const sigset_t signals = BlockStopSignals();
   std::signal(SIGPIPE, SIG_IGN);
-  RaiseFileLimit();
   if (absl::Status logging =
           coord::SetUpLogging(config.log_format, config.log_level);
       !logging.ok()) {

@@ -18,6 +18,7 @@
 #include "common/url.h"
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
+#include "server/file_limit.h"
 #include "server/grpc_listener.h"
 #include "server/http/asio_loop.h"
 #include "server/http/client.h"
@@ -87,6 +88,7 @@ class ClusterServer::Impl {
     std::unique_ptr<HttpClient> client;
   };
 
+  void CountFiles() const;
   absl::StatusOr<Lane> NewLane(const std::string& name);
   absl::Status OpenRegistry();
   absl::Status OpenMit(const MitSettings& settings);
@@ -128,6 +130,7 @@ class ClusterServer::Impl {
 };
 
 absl::Status ClusterServer::Impl::Start() {
+  CountFiles();
   for (auto step : {&Impl::OpenRegistry, &Impl::BuildNode, &Impl::BuildFanOut,
                     &Impl::ServeHttp, &Impl::ServeGrpc}) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
@@ -151,6 +154,13 @@ absl::Status ClusterServer::Impl::Start() {
               {"data_dir",
                config_.data_dir.empty() ? "(memory)" : config_.data_dir}}));
   return absl::OkStatus();
+}
+
+// Every connection is an open file: all that is allowed is taken.
+void ClusterServer::Impl::CountFiles() const {
+  const std::string warning = FileLimitWarning(
+      RaiseFileLimit(), FilesNeeded(config_, IoThreads(config_.io_threads)));
+  if (!warning.empty()) spdlog::warn(warning);
 }
 
 absl::StatusOr<ClusterServer::Impl::Lane> ClusterServer::Impl::NewLane(

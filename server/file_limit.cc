@@ -1,0 +1,43 @@
+#include "server/file_limit.h"
+
+#include <sys/resource.h>
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace coord {
+namespace {
+
+// gRPC clients, each of which has one connection, and a few files of our own.
+constexpr std::uint64_t kAllowance = 1024;
+
+}  // namespace
+
+std::uint64_t RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return std::numeric_limits<std::uint64_t>::max();
+  }
+  const rlim_t before = limit.rlim_cur;
+  limit.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
+}
+
+std::uint64_t FilesNeeded(const Config& config, int io_threads) {
+  // The control thread has a client of its own.
+  const auto clients = static_cast<std::uint64_t>(io_threads) + 1;
+  return config.listener.max_connections +
+         static_cast<std::uint64_t>(config.fanout.max_node_calls) +
+         clients * config.http_client.max_total_idle + kAllowance;
+}
+
+std::string FileLimitWarning(std::uint64_t allowed, std::uint64_t needed) {
+  if (allowed >= needed) return "";
+  return absl::StrCat("open files are limited to ", allowed,
+                      ", the settings may use ", needed,
+                      ": raise the limit (LimitNOFILE, ulimit -n) or lower "
+                      "--max_http_connections and --max_node_calls");
+}
+
+}  // namespace coord

@@ -1,0 +1,28 @@
+// Open files and sockets: what the settings may use, and what the system
+// allows.
+#ifndef SERVER_FILE_LIMIT_H_
+#define SERVER_FILE_LIMIT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "server/config.h"
+
+namespace coord {
+
+// Raises the limit of this process as far as it may (RLIMIT_NOFILE, soft to
+// hard) and returns it. Once, at start.
+std::uint64_t RaiseFileLimit();
+
+// What may be open at the same time when every limit of `config` is reached:
+// connections of the HTTP listener, one for each node call in flight, idle ones
+// of each I/O thread, and an allowance for gRPC clients and the store.
+std::uint64_t FilesNeeded(const Config& config, int io_threads);
+
+// What to tell an operator when `allowed` is less than `needed`, and what to do
+// about it; empty when it is not.
+std::string FileLimitWarning(std::uint64_t allowed, std::uint64_t needed);
+
+}  // namespace coord
+
+#endif  // SERVER_FILE_LIMIT_H_
