@@ -59,7 +59,8 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   void Forget(const std::string& cluster_id, const std::string& server_id);
   void AskAuthority(const std::string& cluster_id, Refresher::Done done);
   void ArmSessionTimer();
-  void EndSilentSessions();
+  void CheckSessions();
+  void EndSilentSessions(absl::Time now);
   void UnregisterMore(const std::shared_ptr<Shutdown>& shutdown);
   void HaltAll();
 

@@ -2,6 +2,7 @@
 // lists that arrive, claims of peers, and the end of the process.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/error.h"
@@ -13,24 +14,41 @@ namespace {
 
 // Removals in flight at the end of the process.
 constexpr int kMaxFinalRemovals = 256;
+// While there are sessions the loop looks this often whether it was held up.
+constexpr absl::Duration kSessionTick = absl::Milliseconds(250);
 
 }  // namespace
 
 void Registrar::Impl::ArmSessionTimer() {
-  const absl::Time next = sessions_.NextCheck();
-  if (next >= session_check_ || stopping_) return;
+  const absl::Time due = sessions_.NextCheck();
+  if (due == absl::InfiniteFuture() || stopping_) return;
+  const absl::Time now = context_.loop.Now();
+  const absl::Time next = std::min(due, now + kSessionTick);
+  if (next >= session_check_) return;
   session_check_ = next;
   context_.loop.Cancel(session_timer_);
-  session_timer_ = context_.loop.RunAfter(next - context_.loop.Now(),
-                                          [weak = weak_from_this()] {
-                                            if (auto self = weak.lock())
-                                              self->EndSilentSessions();
-                                          });
+  session_timer_ =
+      context_.loop.RunAfter(next - now, [weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->CheckSessions();
+      });
 }
 
-void Registrar::Impl::EndSilentSessions() {
-  session_check_ = absl::InfiniteFuture();
+// One that comes late has been stopped or starved, and what callers said
+// meanwhile waits to be read: nobody was silent.
+void Registrar::Impl::CheckSessions() {
   const absl::Time now = context_.loop.Now();
+  const absl::Duration late =
+      now - std::exchange(session_check_, absl::InfiniteFuture());
+  if (late > kSessionTick) {
+    spdlog::warn("was held up, sessions start anew with a full ttl{}",
+                 Fields({{"late", absl::FormatDuration(late)}}));
+    sessions_.Renew(now);
+  }
+  EndSilentSessions(now);
+  ArmSessionTimer();
+}
+
+void Registrar::Impl::EndSilentSessions(absl::Time now) {
   for (const SessionTable::Expired& expired : sessions_.TakeExpired(now)) {
     const RegistrationPtr registration = registrations_.at(expired.key);
     spdlog::warn("a session was not kept alive{}",
@@ -40,7 +58,6 @@ void Registrar::Impl::EndSilentSessions() {
     registration->Remove(RemovalCause::kDied, now - expired.ttl,
                          [](const UnregisterAnswer&) {});
   }
-  ArmSessionTimer();
 }
 
 void Registrar::Impl::AskAuthority(const std::string& cluster_id,

@@ -44,6 +44,12 @@ absl::StatusOr<absl::Duration> SessionTable::Touch(
   return *it->second.ttl;
 }
 
+void SessionTable::Renew(absl::Time now) {
+  for (const auto& [session_id, session] : sessions_) {
+    if (session.ttl) leases_.Grant(session_id, now + *session.ttl);
+  }
+}
+
 const RegistrationKey* SessionTable::Find(const std::string& session_id) const {
   auto it = sessions_.find(session_id);
   return it == sessions_.end() ? nullptr : &it->second.key;

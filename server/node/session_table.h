@@ -60,6 +60,8 @@ class SessionTable {
   // SESSION_SUPERSEDED.
   absl::StatusOr<absl::Duration> Touch(const std::string& session_id,
                                        absl::Time now);
+  // Gives every session a full ttl from `now`.
+  void Renew(absl::Time now);
   // nullptr when there is no such session. Valid until the next change.
   const RegistrationKey* Find(const std::string& session_id) const;
   // Why there is no such session: one of the errors of Touch.

@@ -65,6 +65,34 @@ TEST_F(LivenessTest, ManySessionsEndEachInItsTime) {
   }
 }
 
+TEST_F(LivenessTest, ALoopThatWasHeldUpTakesNobodyForSilent) {
+  const std::string session =
+      Registered(Command("a", absl::Seconds(10))).session_id;
+  Registered(Command("silent", absl::Seconds(10)));
+  Advance(absl::Seconds(5));
+  loop_.Stall(absl::Hours(1));
+  Advance(absl::ZeroDuration());
+  EXPECT_TRUE(IsHeld("a"));
+  EXPECT_TRUE(IsHeld("silent"));
+  Advance(absl::Seconds(9.9));
+  EXPECT_TRUE(KeepAlive(session).ok());
+  EXPECT_TRUE(IsHeld("silent"));
+  Advance(absl::Seconds(0.1));
+  EXPECT_TRUE(IsHeld("a"));
+  EXPECT_FALSE(IsHeld("silent"));
+}
+
+TEST_F(LivenessTest, ALoopThatIsHeldUpJustBeforeASessionIsDueNoticesIt) {
+  const std::string session =
+      Registered(Command("a", absl::Seconds(1))).session_id;
+  Advance(absl::Seconds(0.1));
+  loop_.Stall(absl::Seconds(0.89));
+  Advance(absl::Seconds(0.5));
+  EXPECT_TRUE(IsHeld("a"));
+  Advance(absl::Seconds(0.5));
+  EXPECT_FALSE(IsHeld("a"));
+}
+
 TEST_F(LivenessTest, OurOwnRenewalsAreNoSignsOfLife) {
   registry_.lease = absl::Seconds(10);
   const absl::Time start = loop_.Now();

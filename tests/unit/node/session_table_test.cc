@@ -37,6 +37,20 @@ TEST(SessionTableTest, WithoutATtlItLivesForEver) {
   EXPECT_TRUE(sessions.TakeExpired(absl::InfiniteFuture()).empty());
 }
 
+TEST(SessionTableTest, ARenewalGivesEverySessionAFullTtl) {
+  SessionTable sessions;
+  sessions.Open("s", kKey, absl::Seconds(10), kStart);
+  sessions.Open("long", {"t", "b", ""}, absl::Seconds(20), kStart);
+  sessions.Open("ever", {"t", "c", ""}, std::nullopt, kStart);
+  sessions.Renew(kStart + absl::Hours(1));
+  EXPECT_TRUE(
+      sessions.TakeExpired(kStart + absl::Hours(1) + absl::Seconds(9)).empty());
+  EXPECT_EQ(
+      sessions.TakeExpired(kStart + absl::Hours(1) + absl::Seconds(10)).size(),
+      1u);
+  EXPECT_EQ(sessions.TakeExpired(absl::InfiniteFuture()).size(), 1u);
+}
+
 TEST(SessionTableTest, TellsWhyASessionIsClosed) {
   SessionTable sessions;
   sessions.Open("old", kKey, std::nullopt, kStart);
