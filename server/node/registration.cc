@@ -64,6 +64,7 @@ void Registration::Adopt(Incarnation next) {
 void Registration::Start(const std::string& correlation_id) {
   correlation_id_ = correlation_id;
   sleep_ = Sleep::kAwake;
+  heard_ = context_.loop.Now();
   contested_ = false;
   misses_ = 0;
   ProbeAfter(wanted_.ttl ? absl::InfiniteDuration()
@@ -78,7 +79,7 @@ bool Registration::up_to_date() const {
 
 void Registration::TakeUp(const StoredRegistration& stored,
                           absl::Duration probe_delay) {
-  sleep_ = Sleep::kTakenUp;
+  sleep_ = Sleep::kUnheard;
   message_ = "taken up after a restart, waits for a sign of life";
   register_time_ = stored.register_time;
   if (!stored.cluster_id.empty()) {
@@ -146,8 +147,18 @@ TimerId Registration::RunAfter(absl::Duration delay,
 
 void Registration::AttemptAfter(absl::Duration delay) {
   context_.loop.Cancel(attempt_timer_);
-  attempt_timer_ = RunAfter(delay, &Registration::Attempt);
+  attempt_timer_ = RunAfter(delay, &Registration::AttemptIfHeard);
   next_renewal_time_ = context_.loop.WallTime() + delay;
+}
+
+// One that fell silent may be held by somebody else by now, whose record a
+// renewal would overwrite, and the removal that follows take away.
+void Registration::AttemptIfHeard() {
+  if (context_.loop.Now() - heard_ > Patience()) {
+    sleep_ = Sleep::kUnheard;
+  } else {
+    Attempt();
+  }
 }
 
 void Registration::Attempt() {

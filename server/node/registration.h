@@ -137,7 +137,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   // Why nothing is sent to the authority.
   enum class Sleep {
     kAwake,
-    kTakenUp,  // until its caller speaks or a probe succeeds
+    kUnheard,  // since a restart, or for too long to be renewed: until its
+               // caller speaks or a probe succeeds
     kEvicted,  // it was removed and does not answer: until a probe succeeds
   };
   struct Sent {
@@ -156,6 +157,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
 
   // registration.cc
   void Attempt();
+  void AttemptIfHeard();
   void OnAnswer(const Sent& sent, absl::StatusOr<RegisterAnswer> answer);
   void OnRegistered(const Sent& sent, RegisterAnswer answer);
   void OnFailed(const absl::Status& status);
@@ -178,6 +180,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void ProbeAfter(absl::Duration delay);  // infinite: never
   void Probe();
   void OnProbed(absl::Time asked, bool alive, const std::string& why);
+  absl::Duration Patience() const;
   void WakeUp();
   void BecomeOrphan(const std::string& why);
 
@@ -238,7 +241,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   std::vector<Registered> renewals_in_flight_;
 
   Sleep sleep_ = Sleep::kAwake;
-  bool contested_ = false;  // a probe is to decide
+  absl::Time heard_ = absl::InfinitePast();  // the last sign of life
+  bool contested_ = false;                   // a probe is to decide
   bool probing_ = false;
   int misses_ = 0;
   absl::Time first_miss_ = absl::InfinitePast();

@@ -18,7 +18,14 @@ constexpr BackoffPolicy kOrphanProbes{absl::Seconds(1), absl::Minutes(5)};
 }  // namespace
 
 void Registration::OnKeepAlive() {
-  if (sleep_ == Sleep::kTakenUp) WakeUp();
+  heard_ = context_.loop.Now();
+  if (sleep_ == Sleep::kUnheard) WakeUp();
+}
+
+// How old the last sign of life may be for a renewal: callers speak each third
+// of their ttl, and a probe takes its time.
+absl::Duration Registration::Patience() const {
+  return wanted_.ttl ? *wanted_.ttl / 2 : 2 * context_.options.probe_interval;
 }
 
 void Registration::Contest() {
@@ -53,6 +60,7 @@ void Registration::Probe() {
 void Registration::OnProbed(absl::Time asked, bool alive,
                             const std::string& why) {
   if (alive) {
+    heard_ = context_.loop.Now();
     misses_ = 0;
     if (!wanted_.ttl) {
       ProbeAfter(context_.Jittered(context_.options.probe_interval));
