@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/ids.h"
 #include "server/node/register_check.h"
@@ -46,6 +47,8 @@ struct Registrar::Impl::RegisterCall {
   bool stored = false;
   bool awaiting = false;
   bool answered = false;
+  Registration::WaiterId waiter{};
+  TimerId timer = kNoTimer;  // of the wait
 
   void Fail(absl::Status status) {
     if (std::exchange(answered, true)) return;
@@ -116,9 +119,11 @@ void Registrar::Impl::RegisterNew(RegisterCommand command,
   if (it == registrations_.end()) {
     if (registrations_.size() >= context_.options.max_registrations) {
       sessions_.Close(next.session_id);
-      std::move(done)(MakeError(
-          Reason::kTooManyRegistrations,
-          "register: this clusterd holds as many registrations as it may"));
+      std::move(done)(
+          MakeError(Reason::kTooManyRegistrations,
+                    absl::StrCat("register ", key.type, "/", key.server_id,
+                                 ": ", registrations_.size(),
+                                 " servers are held, which is the limit")));
       return;
     }
     auto registration =
@@ -187,20 +192,23 @@ void Registrar::Impl::Launch(const RegistrationPtr& registration,
       }));
   registration->Start(command.correlation_id);
   if (!call->awaiting) return;
-  const Registration::WaiterId waiter =
-      registration->WhenRegistered([call](const absl::Status& status) {
+  if (*command.wait < absl::InfiniteDuration()) {
+    call->timer = context_.loop.RunAfter(*command.wait, [call] {
+      if (const RegistrationPtr held = call->registration.lock()) {
+        held->StopWaiting(call->waiter);
+      }
+      call->awaiting = false;
+      call->AnswerIfReady();
+    });
+  }
+  call->waiter = registration->WhenRegistered(
+      [call, &loop = context_.loop](const absl::Status& status) {
+        // It would hold what may be gone long before.
+        loop.Cancel(call->timer);
         if (!status.ok()) call->Fail(status);
         call->awaiting = false;
         call->AnswerIfReady();
       });
-  if (*command.wait == absl::InfiniteDuration()) return;
-  context_.loop.RunAfter(*command.wait, [call, waiter] {
-    if (const RegistrationPtr held = call->registration.lock()) {
-      held->StopWaiting(waiter);
-    }
-    call->awaiting = false;
-    call->AnswerIfReady();
-  });
 }
 
 // What could not be saved was never promised: as it was before.

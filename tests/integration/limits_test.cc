@@ -1,0 +1,221 @@
+// Every table of a clusterd filled to its limit: the error is clear, nothing
+// else suffers, and room that is made is used.
+#include <malloc.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/cluster_fixture.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/watcher.h"
+
+namespace coord {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Config SmallConfig() {
+  Config config = TestConfig();
+  config.registrar.max_registrations = 2;
+  config.membership.max_watchers = 2;
+  config.fanout.max_calls = 2;
+  config.fanout.max_node_calls = 3;
+  config.listener.max_connections = 2;
+  return config;
+}
+
+// A fan-out in flight until it is cancelled.
+class OpenCall {
+ public:
+  OpenCall(pb::FanOutService::Stub& stub, pb::FanOutRequest request)
+      : request_(std::move(request)) {
+    stub.async()->FanOut(&context_, &request_, &response_,
+                         [this](grpc::Status) { ended_.Notify(); });
+  }
+  ~OpenCall() {
+    context_.TryCancel();
+    ended_.WaitForNotification();
+  }
+
+ private:
+  grpc::ClientContext context_;
+  pb::FanOutRequest request_;
+  pb::FanOutResponse response_;
+  absl::Notification ended_;
+};
+
+class LimitsTest : public ClusterTest {
+ protected:
+  LimitsTest() : ClusterTest(SmallConfig()) {}
+
+  // One that tells of each request and answers none.
+  void AddSilentNode(const std::string& server_id) {
+    AddRawNode(server_id, [this](RawPeer& peer, int) {
+      if (peer.ReadRequest().empty()) return;
+      asked_.Add();
+      peer.WaitForClose();
+    });
+  }
+
+  // The refusal of one call more.
+  absl::Status CallOnceMore(std::string* pushback) {
+    grpc::ClientContext context;
+    pb::FanOutResponse response;
+    const absl::Status status =
+        FromGrpcStatus(fan_out_->FanOut(&context, GetCall("/info"), &response));
+    const auto& trailers = context.GetServerTrailingMetadata();
+    const auto it = trailers.find("grpc-retry-pushback-ms");
+    if (it != trailers.end()) {
+      *pushback = std::string(it->second.data(), it->second.size());
+    }
+    return status;
+  }
+
+  // Counts what has happened, for whoever waits until it has.
+  class Count {
+   public:
+    void Add() {
+      absl::MutexLock lock(&mutex_);
+      ++count_;
+    }
+    void Await(int count) {
+      absl::MutexLock lock(&mutex_);
+      auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return count_ >= count;
+      };
+      mutex_.Await(absl::Condition(&reached));
+    }
+
+   private:
+    absl::Mutex mutex_;
+    int count_ ABSL_GUARDED_BY(mutex_) = 0;
+  };
+
+  Count asked_;
+};
+
+TEST_F(LimitsTest, Registrations) {
+  AddNode("node-1");
+  AddNode("node-2");
+  const auto third = Register(Registration("node-3", "http://a.test", false));
+  EXPECT_EQ(third.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(HasReason(third.status(), Reason::kTooManyRegistrations));
+  EXPECT_THAT(std::string(third.status().message()),
+              HasSubstr("2 servers are held, which is the limit"));
+
+  // Those that are held may register again.
+  EXPECT_TRUE(
+      Register(Registration("node-2", nodes_[1]->base_url(), true)).ok());
+  ASSERT_TRUE(Unregister("node-2").ok());
+  EXPECT_TRUE(Register(Registration("node-3", "http://a.test", false)).ok());
+}
+
+TEST_F(LimitsTest, Watchers) {
+  Watcher first(*registry_, "mTest");
+  auto second = std::make_unique<Watcher>(*registry_, "mTest");
+  first.Next();
+  second->Next();
+  const absl::Status third = Watcher(*registry_, "mTest").End();
+  EXPECT_EQ(third.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(HasReason(third, Reason::kTooManyWatchers));
+  EXPECT_THAT(std::string(third.message()),
+              HasSubstr("2 watchers are open, which is the limit"));
+
+  AddNode("node-1");
+  EXPECT_EQ(first.NextEvent().change().server().server_id(), "node-1");
+}
+
+TEST_F(LimitsTest, Calls) {
+  AddSilentNode("node-1");
+  const OpenCall first(*fan_out_, GetCall("/info"));
+  auto second = std::make_unique<OpenCall>(*fan_out_, GetCall("/info"));
+  asked_.Await(2);
+  std::string pushback;
+  const absl::Status third = CallOnceMore(&pushback);
+  EXPECT_EQ(third.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(HasReason(third, Reason::kTooManyCalls));
+  EXPECT_THAT(third.message(), HasSubstr("limit of 2"));
+  EXPECT_EQ(pushback, "100");
+}
+
+TEST_F(LimitsTest, NodeCalls) {
+  AddSilentNode("node-1");
+  AddSilentNode("node-2");
+  auto first = std::make_unique<OpenCall>(*fan_out_, GetCall("/info"));
+  asked_.Await(2);
+  std::string pushback;
+  const absl::Status second = CallOnceMore(&pushback);
+  EXPECT_EQ(second.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(HasReason(second, Reason::kTooManyNodeCalls));
+  EXPECT_THAT(second.message(), HasSubstr("limit of 3"));
+  EXPECT_EQ(pushback, "100");
+}
+
+TEST_F(LimitsTest, HttpConnectionsWaitForRoom) {
+  const auto port = static_cast<std::uint16_t>(std::stoi(
+      server_->http_address().substr(server_->http_address().find(':') + 1)));
+  constexpr char kRequest[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+  RawClient first(port);
+  RawClient second(port);
+  for (RawClient* client : {&first, &second}) {
+    client->Write(kRequest);
+    EXPECT_THAT(client->ReadUntil("ok\n"), StartsWith("HTTP/1.1 200"));
+  }
+  RawClient third(port);
+  third.Write(kRequest);
+  EXPECT_FALSE(third.Readable());
+  first.Close();
+  EXPECT_THAT(third.ReadUntil("ok\n"), StartsWith("HTTP/1.1 200"));
+}
+
+// What comes and goes leaves no memory behind.
+class ChurnTest : public ClusterTest {
+ protected:
+  ChurnTest() : ClusterTest(ShortMemory()) { AddNode("node-0"); }
+
+  static Config ShortMemory() {
+    Config config = TestConfig();
+    config.membership.log_capacity = 16;
+    return config;
+  }
+
+  // Servers that nobody has seen before, at the address of one that lives.
+  void Churn() {
+    for (int i = 0; i < 300; ++i) {
+      const std::string id = absl::StrCat("node-", ++number_);
+      Watcher watcher(*registry_, "mTest");
+      ASSERT_TRUE(
+          Register(Registration(id, nodes_[0]->base_url(), false)).ok());
+      const auto response = FanOut(GetCall("/info"));
+      ASSERT_TRUE(response.ok()) << response.status();
+      EXPECT_EQ(response->expected_count(), 2);
+      ASSERT_TRUE(Unregister(id).ok());
+    }
+  }
+
+  static std::size_t HeapBytes() {
+    malloc_trim(0);
+    return mallinfo2().uordblks;
+  }
+
+  int number_ = 0;
+};
+
+TEST_F(ChurnTest, LeavesNoMemoryBehind) {
+  Churn();
+  const std::size_t before = HeapBytes();
+  if (before < 1024) GTEST_SKIP() << "this malloc does not say what it holds";
+  for (int i = 0; i < 3; ++i) Churn();
+  EXPECT_LT(HeapBytes(), before + (64 << 10));
+}
+
+}  // namespace
+}  // namespace coord
