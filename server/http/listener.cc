@@ -46,10 +46,9 @@ class HttpListener::Impl final
  public:
   using StopDone = absl::AnyInvocable<void() &&>;
 
-  Impl(AsioLoop& loop, HttpListenerOptions options, HttpHandler handler)
+  Impl(AsioLoop& loop, HttpListenerOptions options)
       : loop_(loop),
         options_(std::move(options)),
-        handler_(std::move(handler)),
         acceptor_(loop.io_context()) {}
 
   // Not yet shared with the loop.
@@ -71,6 +70,11 @@ class HttpListener::Impl final
   }
 
   const tcp::endpoint& local() const { return local_; }
+
+  void Serve(HttpHandler handler) {
+    handler_ = std::move(handler);
+    Accept();
+  }
 
   void Accept() {
     if (accepting_ || !acceptor_.is_open()) return;
@@ -167,13 +171,24 @@ class HttpListener::Impl final
   std::vector<StopDone> stop_done_;
 };
 
+absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Bind(
+    AsioLoop& loop, HttpListenerOptions options) {
+  auto impl = std::make_shared<Impl>(loop, std::move(options));
+  if (absl::Status status = impl->Listen(); !status.ok()) return status;
+  return std::unique_ptr<HttpListener>(new HttpListener(std::move(impl)));
+}
+
 absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(
     AsioLoop& loop, HttpListenerOptions options, HttpHandler handler) {
-  auto impl =
-      std::make_shared<Impl>(loop, std::move(options), std::move(handler));
-  if (absl::Status status = impl->Listen(); !status.ok()) return status;
-  loop.Post([impl] { impl->Accept(); });
-  return std::unique_ptr<HttpListener>(new HttpListener(std::move(impl)));
+  auto listener = Bind(loop, std::move(options));
+  if (listener.ok()) (*listener)->Serve(std::move(handler));
+  return listener;
+}
+
+void HttpListener::Serve(HttpHandler handler) {
+  impl_->loop().Post([impl = impl_, handler = std::move(handler)]() mutable {
+    impl->Serve(std::move(handler));
+  });
 }
 
 HttpListener::HttpListener(std::shared_ptr<Impl> impl)

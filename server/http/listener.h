@@ -49,12 +49,18 @@ struct HttpListenerOptions {
 // 413, 431) and their connection is closed; other connections do not notice.
 class HttpListener {
  public:
-  // Binds and listens; requests are handled on `loop`. Errors: UNAVAILABLE, for
+  // Binds and listens; who connects waits until Serve. Errors: UNAVAILABLE, for
   // example `listen on 127.0.0.1:8080: address already in use`.
+  static absl::StatusOr<std::unique_ptr<HttpListener>> Bind(
+      AsioLoop& loop, HttpListenerOptions options);
+  // The same, and serves at once.
   static absl::StatusOr<std::unique_ptr<HttpListener>> Start(
       AsioLoop& loop, HttpListenerOptions options, HttpHandler handler);
   // Stops at once. Not on the loop.
   ~HttpListener();
+
+  // Requests are handled on the loop. Once.
+  void Serve(HttpHandler handler);
 
   // The effective address, `127.0.0.1:40123`.
   std::string address() const;

@@ -227,7 +227,8 @@ void Session::SerializeHead(const HttpResponse& response, bool has_body) {
     if (!MayBeSent(header)) continue;
     absl::StrAppend(&head_, header.name, ": ", header.value, "\r\n");
   }
-  if (has_body) {
+  // Of what was not made for a HEAD request, the length is unknown.
+  if (has_body && !(to_head_ && response.body.empty())) {
     absl::StrAppend(&head_, "Content-Length: ", response.body.size(), "\r\n");
   }
   if (!keep_alive_) {

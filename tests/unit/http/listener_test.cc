@@ -140,6 +140,14 @@ TEST_F(HttpListenerTest, HeadGetsTheLengthButNoBody) {
             "Connection: close\r\n\r\n");
 }
 
+TEST_F(HttpListenerTest, HeadWithoutABodyHasNoLength) {
+  Start([](HttpServerRequest, HttpReply reply) {
+    std::move(reply)({200, {}, ""});
+  });
+  EXPECT_EQ(Talk("HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+}
+
 TEST_F(HttpListenerTest, StatusWithoutBodyHasNoLength) {
   for (const int status : {204, 304}) {
     Start([status](HttpServerRequest, HttpReply reply) {
@@ -267,6 +275,16 @@ TEST_F(HttpListenerTest, OverTheConnectionLimitNewOnesWait) {
   first.ReadAll();
   first.Close();
   EXPECT_THAT(second.ReadAll(), StartsWith("HTTP/1.1 200 OK"));
+}
+
+TEST_F(HttpListenerTest, WhoConnectsBeforeItServesWaits) {
+  listener_ = *HttpListener::Bind(loop_, options_);
+  RawClient client = Connect();
+  client.Write(kLastGet);
+  listener_->Serve([](HttpServerRequest, HttpReply reply) {
+    std::move(reply)({200, {}, "served"});
+  });
+  EXPECT_THAT(client.ReadAll(), EndsWith("served"));
 }
 
 TEST_F(HttpListenerTest, PortInUseIsTold) {
