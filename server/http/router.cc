@@ -16,14 +16,17 @@ namespace coord {
 namespace {
 
 constexpr std::string_view kAnySegment = "{}";
+constexpr std::string_view kAllThatFollows = "**";
 
 // Whether `pattern` matches `segments`, and how well: one character for each
-// segment, so that comparing the strings prefers literals from the left.
+// segment, so that comparing the strings prefers literals from the left. That
+// of `**` is none, which comes before all others.
 bool Match(const std::vector<std::string>& pattern,
            const std::vector<std::string>& segments, std::string& rank) {
-  if (pattern.size() != segments.size()) return false;
   rank.clear();
   for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == kAllThatFollows) return true;
+    if (i == segments.size()) return false;
     if (pattern[i] == kAnySegment) {
       if (segments[i].empty()) return false;
       rank.push_back('0');
@@ -33,7 +36,7 @@ bool Match(const std::vector<std::string>& pattern,
       return false;
     }
   }
-  return true;
+  return pattern.size() == segments.size();
 }
 
 PathParameters ParametersOf(const std::vector<std::string>& pattern,
@@ -65,6 +68,10 @@ void Router::Add(std::string method, std::string_view pattern,
                      std::move(handler)});
 }
 
+void Router::AddAnyMethod(std::string_view pattern, RouteHandler handler) {
+  Add("", pattern, std::move(handler));
+}
+
 void Router::Handle(HttpServerRequest request, HttpReply reply) const {
   // The path is split before it is decoded: an escaped slash is no separator.
   const std::vector<std::string> segments = absl::StrSplit(request.path, '/');
@@ -78,7 +85,7 @@ void Router::Handle(HttpServerRequest request, HttpReply reply) const {
     if (!Match(route.segments, segments, rank)) continue;
     allowed.push_back(route.method);
     if (route.method == "GET") allowed.push_back("HEAD");
-    if (route.method != method) continue;
+    if (!route.method.empty() && route.method != method) continue;
     if (best == nullptr || rank > best_rank) {
       best = &route;
       best_rank = rank;

@@ -17,18 +17,21 @@ using RouteHandler =
     std::function<void(HttpServerRequest, PathParameters, HttpReply)>;
 
 // Patterns are paths whose segments are literal or `{}`, which matches one
-// non-empty segment: `/itResources/{}/servers/{}`. A literal segment wins over
-// `{}`. HEAD is answered by GET's handler. Built at start, then only read.
+// non-empty segment: `/itResources/{}/servers/{}`. `**` at the end matches all
+// that follows, if anything does. A literal segment wins over `{}`, and that
+// over `**`. HEAD is answered by GET's handler. Built at start, then only read.
 class Router {
  public:
   void Add(std::string method, std::string_view pattern, RouteHandler handler);
+  // The same for every method.
+  void AddAnyMethod(std::string_view pattern, RouteHandler handler);
 
   // Unknown path: 404; known path, other method: 405 with Allow; both JSON.
   void Handle(HttpServerRequest request, HttpReply reply) const;
 
  private:
   struct Route {
-    std::string method;
+    std::string method;  // empty: any
     std::vector<std::string> segments;
     RouteHandler handler;
   };

@@ -57,6 +57,23 @@ TEST_F(RouterTest, LiteralWinsOverParameterWhateverTheOrder) {
   EXPECT_EQ(Handle("GET", "/c/b").body, "GET /{}/b [c]");
 }
 
+TEST_F(RouterTest, AllThatFollowsMatchesAnyMethodAndWinsOverNothing) {
+  Add("POST", "/{}/{}/items");
+  router_.AddAnyMethod(
+      "/{}/{}/**", [](HttpServerRequest request, PathParameters parameters,
+                      HttpReply reply) {
+        std::move(reply)({200, {}, request.method + " ** " + parameters[1]});
+      });
+  Add("GET", "/a");
+  EXPECT_EQ(Handle("POST", "/a/b/items").body, "POST /{}/{}/items [a|b]");
+  EXPECT_EQ(Handle("GET", "/a/b/items").body, "GET ** b");
+  EXPECT_EQ(Handle("HEAD", "/a/b/c/d//").body, "HEAD ** b");
+  EXPECT_EQ(Handle("BREW", "/a/b").body, "BREW ** b");
+  EXPECT_EQ(Handle("GET", "/a/b/").body, "GET ** b");
+  EXPECT_EQ(Handle("POST", "/a").status, 405);
+  EXPECT_EQ(Handle("GET", "/a/").status, 404);
+}
+
 TEST_F(RouterTest, ParameterMatchesNoEmptySegment) {
   Add("GET", "/a/{}");
   EXPECT_EQ(Handle("GET", "/a/").status, 404);
