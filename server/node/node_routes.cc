@@ -3,9 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/random/random.h"
-#include "common/correlation_id.h"
-#include "common/ids.h"
 #include "common/text_view.h"
 #include "server/registry/it_resource.h"
 
@@ -14,71 +11,21 @@ namespace {
 
 constexpr std::string_view kProbeId = "-";
 
-HttpResponse WithCorrelationId(HttpResponse response, std::string id) {
-  response.headers.push_back({"x-correlation-id", std::move(id)});
-  return response;
-}
-
-HttpResponse Refusal(const absl::Status& status) {
-  const int code =
-      status.code() == absl::StatusCode::kInvalidArgument ? 400 : 403;
-  return JsonError(code, StdView(status.message()));
-}
-
-NodeRequest NodeRequestOf(const HttpServerRequest& request,
-                          const PathParameters& parameters) {
-  return {parameters[0], parameters[1],
-          std::string(FindHeader(request.headers, "authorization")),
-          std::string(FindHeader(request.headers, "x-correlation-id"))};
-}
-
 }  // namespace
-
-// What both routes have in common: the token, the registration, the headers.
-// `form` makes the answer of a server that is registered here.
-template <typename Form>
-void NodeRoutes::Handle(NodeRequest request, Reply reply, Form form) {
-  absl::InsecureBitGen random;
-  std::string correlation_id = NextCorrelationId(
-      request.correlation_id, RandomUuid(random), loop_.WallTime());
-  if (verifier_ != nullptr) {
-    const absl::Status status =
-        verifier_->Verify(request.type, request.authorization);
-    if (!status.ok()) {
-      loop_.Post([reply = std::move(reply), status,
-                  correlation_id = std::move(correlation_id)]() mutable {
-        std::move(reply)(
-            WithCorrelationId(Refusal(status), std::move(correlation_id)));
-      });
-      return;
-    }
-  }
-  registrar_.Get(
-      {request.type, "", request.server_id, ""},
-      [reply = std::move(reply), form = std::move(form),
-       correlation_id = std::move(correlation_id)](
-          absl::StatusOr<RegistrationView> registration) mutable {
-        HttpResponse response =
-            registration.ok()
-                ? form(*registration)
-                : JsonError(404, StdView(registration.status().message()));
-        std::move(reply)(
-            WithCorrelationId(std::move(response), std::move(correlation_id)));
-      });
-}
 
 NodeRoutes::NodeRoutes(EventLoop& loop, Membership& membership,
                        Registrar& registrar, const NodeTokenVerifier* verifier)
     : loop_(loop),
       membership_(membership),
       registrar_(registrar),
-      verifier_(verifier) {}
+      gate_(loop, registrar, verifier) {}
 
 void NodeRoutes::Join(NodeRequest request, std::string body, Reply reply) {
-  Handle(std::move(request), std::move(reply),
-         [this, body = std::move(body)](const RegistrationView& own) {
-           return FormJoin(own, body);
-         });
+  gate_.Admit(std::move(request), std::move(reply),
+              [this, body = std::move(body)](const RegistrationView& own,
+                                             const std::string&, Reply answer) {
+                std::move(answer)(FormJoin(own, body));
+              });
 }
 
 HttpResponse NodeRoutes::FormJoin(const RegistrationView& own,
@@ -103,11 +50,13 @@ HttpResponse NodeRoutes::FormJoin(const RegistrationView& own,
 
 void NodeRoutes::Leave(NodeRequest request, std::string cluster_id,
                        std::string server_id, Reply reply) {
-  Handle(std::move(request), std::move(reply),
-         [this, cluster_id = std::move(cluster_id),
-          server_id = std::move(server_id)](const RegistrationView& own) {
-           return FormLeave(own, cluster_id, server_id);
-         });
+  gate_.Admit(
+      std::move(request), std::move(reply),
+      [this, cluster_id = std::move(cluster_id),
+       server_id = std::move(server_id)](const RegistrationView& own,
+                                         const std::string&, Reply answer) {
+        std::move(answer)(FormLeave(own, cluster_id, server_id));
+      });
 }
 
 HttpResponse NodeRoutes::FormLeave(const RegistrationView& own,

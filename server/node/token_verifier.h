@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/node/jwt.h"
-#include "server/node/node_routes.h"
+#include "server/node/node_gate.h"
 #include "server/registry/credentials.h"
 
 namespace coord {

@@ -1,0 +1,66 @@
+#include "server/node/node_gate.h"
+
+#include <utility>
+
+#include "absl/random/random.h"
+#include "common/correlation_id.h"
+#include "common/ids.h"
+#include "common/text_view.h"
+
+namespace coord {
+namespace {
+
+HttpResponse Refusal(const absl::Status& status) {
+  const int code =
+      status.code() == absl::StatusCode::kInvalidArgument ? 400 : 403;
+  return JsonError(code, StdView(status.message()));
+}
+
+NodeGate::Reply WithCorrelationId(NodeGate::Reply reply, std::string id) {
+  return [reply = std::move(reply),
+          id = std::move(id)](HttpResponse response) mutable {
+    response.headers.push_back({"x-correlation-id", std::move(id)});
+    std::move(reply)(std::move(response));
+  };
+}
+
+}  // namespace
+
+NodeRequest NodeRequestOf(const HttpServerRequest& request,
+                          const PathParameters& parameters) {
+  return {parameters[0], parameters[1],
+          std::string(FindHeader(request.headers, "authorization")),
+          std::string(FindHeader(request.headers, "x-correlation-id"))};
+}
+
+void NodeGate::Admit(NodeRequest request, Reply reply,
+                     Admitted admitted) const {
+  absl::InsecureBitGen random;
+  std::string correlation_id = NextCorrelationId(
+      request.correlation_id, RandomUuid(random), loop_.WallTime());
+  reply = WithCorrelationId(std::move(reply), correlation_id);
+  if (verifier_ != nullptr) {
+    const absl::Status status =
+        verifier_->Verify(request.type, request.authorization);
+    if (!status.ok()) {
+      loop_.Post([reply = std::move(reply), status]() mutable {
+        std::move(reply)(Refusal(status));
+      });
+      return;
+    }
+  }
+  registrar_.Get(
+      {request.type, "", request.server_id, ""},
+      [reply = std::move(reply), admitted = std::move(admitted),
+       correlation_id = std::move(correlation_id)](
+          absl::StatusOr<RegistrationView> registration) mutable {
+        if (registration.ok()) {
+          std::move(admitted)(*registration, correlation_id, std::move(reply));
+        } else {
+          std::move(reply)(
+              JsonError(404, StdView(registration.status().message())));
+        }
+      });
+}
+
+}  // namespace coord
