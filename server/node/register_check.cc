@@ -20,6 +20,39 @@ bool HasControlCharacter(const std::string& text) {
                      [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
+// Where the service is, said in exactly one of two ways.
+void CheckAddress(const RegisterCommand& command,
+                  const RegistrarOptions& options,
+                  std::vector<FieldViolation>& violations) {
+  const std::string& local = command.local_base_url;
+  if (local.empty()) {
+    const std::string& given = command.server.cluster_base_url;
+    const absl::Status url = ParseBaseUrl(given).status();
+    if (!url.ok()) {
+      violations.push_back(
+          {"server.cluster_base_url",
+           absl::StrCat(url.message(),
+                        given.empty() ? ", or give a local_base_url" : "")});
+    }
+    return;
+  }
+  auto refuse = [&violations](std::string why) {
+    violations.push_back({"local_base_url", std::move(why)});
+  };
+  const absl::StatusOr<BaseUrl> url = ParseBaseUrl(local);
+  if (!command.server.cluster_base_url.empty()) {
+    refuse("must not be given together with server.cluster_base_url");
+  } else if (!url.ok()) {
+    refuse(std::string(url.status().message()));
+  } else if (options.advertised_address.empty()) {
+    refuse(
+        "needs the setting --advertise: clusterd's HTTP listener has an "
+        "unspecified address, by which no other server reaches it");
+  } else if (url->origin.HostHeader() == options.advertised_address) {
+    refuse("must not be the address of clusterd itself");
+  }
+}
+
 }  // namespace
 
 absl::Status CheckRegisterCommand(const RegisterCommand& command,
@@ -36,8 +69,7 @@ absl::Status CheckRegisterCommand(const RegisterCommand& command,
   // us.
   require(server.server_id.empty() || IsValidServerId(server.server_id),
           "server.server_id", std::string(kServerIdRule));
-  const absl::Status url = ParseBaseUrl(server.cluster_base_url).status();
-  require(url.ok(), "server.cluster_base_url", std::string(url.message()));
+  CheckAddress(command, options, violations);
   require(server.public_base_url.size() <= kMaxUrlBytes,
           "server.public_base_url", "must be at most 2048 bytes");
   require(!HasControlCharacter(server.public_base_url),

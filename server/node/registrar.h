@@ -36,6 +36,9 @@ struct RegistrarOptions {
   bool management = true;  // off: register and renew only
   // Refreshes of one cluster that announcements ask for.
   absl::Duration announced_refresh_pause = absl::Seconds(30);
+  // `10.0.0.7:7780`: where other servers reach this process's HTTP listener.
+  // Empty: nowhere, and nothing can be registered by a local_base_url.
+  std::string advertised_address;
 };
 
 enum class RegistrationState { kPending, kRegistered, kOrphan, kUnregistering };
@@ -43,6 +46,7 @@ enum class RegistrationState { kPending, kRegistered, kOrphan, kUnregistering };
 // A copy of what is known of one registration.
 struct RegistrationView {
   Server server;
+  std::string local_base_url;  // empty: the service is reached without us
   std::string session_id;
   RegistrationState state = RegistrationState::kPending;
   std::string message;
@@ -60,7 +64,10 @@ struct RegistrationView {
 };
 
 struct RegisterCommand {
-  Server server;                      // an empty id gets a UUID
+  Server server;  // an empty id gets a UUID
+  // Where we reach the service; the server's cluster_base_url is then one of
+  // our own listener's. Empty: the server says where it is.
+  std::string local_base_url;
   std::optional<absl::Duration> ttl;  // nullopt: probe
   std::string session_id;             // empty: a new incarnation
   // nullopt: answer at once; else when the authority has acknowledged, or with

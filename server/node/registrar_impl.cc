@@ -25,6 +25,18 @@ absl::Status Stopping(const char* action) {
       absl::Seconds(1));
 }
 
+// Gives a service that we serve the cluster for its address there: below its
+// type and id at our own listener (LocalProxy). Neither needs an escape.
+void Advertise(Incarnation& incarnation, const RegistrarOptions& options) {
+  if (incarnation.local_base_url.empty()) return;
+  Server& server = incarnation.server;
+  server.node_api = true;
+  if (options.advertised_address.empty()) return;
+  server.cluster_base_url =
+      absl::StrCat("http://", options.advertised_address, "/", server.type, "/",
+                   server.server_id);
+}
+
 // Only what a caller may say.
 Server WithoutOutputs(const Server& server) {
   Server input;
@@ -35,6 +47,20 @@ Server WithoutOutputs(const Server& server) {
   input.location_json = server.location_json;
   input.node_api = server.node_api;
   return input;
+}
+
+// What `command` wants; the id of its server is chosen where it left that to
+// us.
+Incarnation IncarnationOf(const RegisterCommand& command,
+                          std::string session_id,
+                          RegistrationContext& context) {
+  Incarnation incarnation{WithoutOutputs(command.server), std::move(session_id),
+                          command.ttl, command.local_base_url};
+  if (incarnation.server.server_id.empty()) {
+    incarnation.server.server_id = RandomUuid(context.random);
+  }
+  Advertise(incarnation, context.options);
+  return incarnation;
 }
 
 }  // namespace
@@ -78,9 +104,12 @@ Registrar::Impl::Impl(EventLoop& loop, Registry& registry,
 void Registrar::Impl::Resume(std::vector<StoredRegistration> registrations) {
   int probes = 0;
   for (StoredRegistration& stored : registrations) {
-    auto registration = std::make_shared<Registration>(
-        context_, *this,
-        Incarnation{stored.server, stored.session_id, stored.ttl});
+    Incarnation incarnation{stored.server, stored.session_id, stored.ttl,
+                            stored.local_base_url};
+    // Our listener may be elsewhere in this life.
+    Advertise(incarnation, context_.options);
+    auto registration =
+        std::make_shared<Registration>(context_, *this, std::move(incarnation));
     registrations_[registration->key()] = registration;
     sessions_.Open(stored.session_id, registration->key(), stored.ttl,
                    context_.loop.Now());
@@ -108,10 +137,7 @@ void Registrar::Impl::Register(RegisterCommand command,
 
 void Registrar::Impl::RegisterNew(RegisterCommand command,
                                   Done<RegistrationView> done) {
-  Incarnation next{WithoutOutputs(command.server), SecretId(), command.ttl};
-  if (next.server.server_id.empty()) {
-    next.server.server_id = RandomUuid(context_.random);
-  }
+  Incarnation next = IncarnationOf(command, SecretId(), context_);
   const RegistrationKey key = RegistrationKey::Of(next.server);
   sessions_.Open(next.session_id, key, next.ttl, context_.loop.Now());
   ArmSessionTimer();
@@ -159,8 +185,7 @@ void Registrar::Impl::RegisterAgain(RegisterCommand command,
   }
   const RegistrationPtr registration = registrations_.at(key);
   const Incarnation previous = registration->incarnation();
-  Incarnation next{WithoutOutputs(command.server), command.session_id,
-                   command.ttl};
+  Incarnation next = IncarnationOf(command, command.session_id, context_);
   next.server.state = previous.server.state;
   sessions_.Open(next.session_id, key, next.ttl, context_.loop.Now());
   ArmSessionTimer();

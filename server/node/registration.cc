@@ -348,8 +348,8 @@ std::string Registration::Name() const {
 }
 
 StoredRegistration Registration::Stored() const {
-  return {wanted_.server, cluster_.id, wanted_.session_id, wanted_.ttl,
-          register_time_};
+  return {wanted_.server, cluster_.id,    wanted_.session_id,
+          wanted_.ttl,    register_time_, wanted_.local_base_url};
 }
 
 RegistrationView Registration::View() const {
@@ -358,6 +358,7 @@ RegistrationView Registration::View() const {
   view.server.create_time = record_.create_time;
   view.server.update_time = record_.update_time;
   view.server.version = record_.version;
+  view.local_base_url = wanted_.local_base_url;
   view.session_id = wanted_.session_id;
   view.state = state();
   view.message = message_;

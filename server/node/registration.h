@@ -64,6 +64,7 @@ struct Incarnation {
   Server server;
   std::string session_id;
   std::optional<absl::Duration> ttl;  // nullopt: kept alive by our own probe
+  std::string local_base_url;         // empty: the server is where it says
 };
 
 enum class RemovalCause {

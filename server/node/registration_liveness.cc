@@ -15,6 +15,17 @@ namespace {
 // For one that was removed and does not answer, but whose caller still speaks.
 constexpr BackoffPolicy kOrphanProbes{absl::Seconds(1), absl::Minutes(5)};
 
+// Behind our own listener, which would answer for a dead service too, there is
+// a service that knows nothing of the node API.
+Server ProbeTarget(const Incarnation& incarnation) {
+  Server target = incarnation.server;
+  if (!incarnation.local_base_url.empty()) {
+    target.cluster_base_url = incarnation.local_base_url;
+    target.node_api = false;
+  }
+  return target;
+}
+
 }  // namespace
 
 void Registration::OnKeepAlive() {
@@ -47,7 +58,7 @@ void Registration::Probe() {
   if (probing_) return;
   probing_ = true;
   context_.peers.Probe(
-      wanted_.server,
+      ProbeTarget(wanted_),
       Guarded([asked = context_.loop.Now(), session = wanted_.session_id](
                   Registration& self, bool alive, const std::string& why) {
         self.probing_ = false;

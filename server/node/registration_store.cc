@@ -13,15 +13,16 @@ constexpr std::string_view kSave =
     "INSERT OR REPLACE INTO registrations (type, public_base_url, server_id,"
     " cluster_base_url, location_json, extra_json, node_api, draining,"
     " create_time, update_time, version, cluster_id, session_id, ttl_ms,"
-    " register_time)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    " register_time, local_base_url)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view kDelete =
     "DELETE FROM registrations"
     " WHERE type = ? AND public_base_url = ? AND server_id = ?";
 constexpr std::string_view kLoad =
     "SELECT type, public_base_url, server_id, cluster_base_url, location_json,"
     " extra_json, node_api, draining, create_time, update_time, version,"
-    " cluster_id, session_id, ttl_ms, register_time FROM registrations";
+    " cluster_id, session_id, ttl_ms, register_time, local_base_url"
+    " FROM registrations";
 
 StoredRegistration ToRegistration(const Row& row) {
   StoredRegistration registration;
@@ -44,6 +45,7 @@ StoredRegistration ToRegistration(const Row& row) {
     registration.ttl = absl::Milliseconds(*ttl);
   }
   registration.register_time = row.Time(14);
+  registration.local_base_url = row.Text(15);
   return registration;
 }
 
@@ -63,7 +65,7 @@ void RegistrationStore::Save(StoredRegistration registration, Done done) {
             std::int64_t{server.state == ServerState::kDraining},
             server.create_time, server.update_time, server.version.text,
             registration.cluster_id, registration.session_id, ttl,
-            registration.register_time);
+            registration.register_time, registration.local_base_url);
       },
       std::move(done));
 }

@@ -21,6 +21,7 @@ struct StoredRegistration {
   std::string session_id;
   std::optional<absl::Duration> ttl;  // nullopt: clusterd probes
   absl::Time register_time = absl::InfinitePast();
+  std::string local_base_url;  // empty: the server is where it says
 };
 
 // Thread-safe. Keyed by (type, public_base_url, server_id).

@@ -56,6 +56,9 @@ CREATE TABLE registrations (
   PRIMARY KEY (type, public_base_url, server_id)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+ALTER TABLE registrations ADD COLUMN local_base_url TEXT NOT NULL DEFAULT '';
+)sql",
 };
 
 }  // namespace

@@ -115,6 +115,7 @@ void ToProto(const ClusterSnapshot& cluster, pb::Cluster* out) {
 
 void ToProto(const RegistrationView& registration, pb::Registration* out) {
   ToProto(registration.server, out->mutable_server());
+  out->set_local_base_url(Utf8(registration.local_base_url));
   out->set_session_id(registration.session_id);
   out->set_state(ToProto(registration.state));
   out->set_message(Utf8(registration.message));
@@ -213,6 +214,7 @@ absl::StatusOr<RegisterCommand> FromProto(
   Violations violations;
   RegisterCommand command;
   command.server = ServerFromProto(request.server(), &violations);
+  command.local_base_url = request.local_base_url();
   command.session_id = request.session_id();
   if (request.has_ttl()) {
     command.ttl = DurationField("ttl", request.ttl(), &violations);

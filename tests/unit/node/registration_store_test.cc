@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/registry/sqlite.h"
 #include "tests/support/await.h"
 #include "tests/support/temp_dir.h"
 
@@ -30,6 +31,7 @@ StoredRegistration Example() {
   registration.session_id = "session";
   registration.ttl = absl::Milliseconds(1500);
   registration.register_time = absl::FromUnixMillis(1'700'000'000'003);
+  registration.local_base_url = "http://127.0.0.1:8080";
   return registration;
 }
 
@@ -40,7 +42,8 @@ auto Is(const StoredRegistration& expected) {
       testing::Field(&R::cluster_id, expected.cluster_id),
       testing::Field(&R::session_id, expected.session_id),
       testing::Field(&R::ttl, expected.ttl),
-      testing::Field(&R::register_time, expected.register_time));
+      testing::Field(&R::register_time, expected.register_time),
+      testing::Field(&R::local_base_url, expected.local_base_url));
 }
 
 class RegistrationStoreTest : public testing::Test {
@@ -122,6 +125,24 @@ TEST_F(RegistrationStoreTest, TypeAndPublicUrlAndIdTellRegistrationsApart) {
 
   EXPECT_THAT(Load(), testing::UnorderedElementsAre(
                           Is(other_type), Is(other_url), Is(other_id)));
+}
+
+TEST_F(RegistrationStoreTest, WhatTheFirstSchemaHeldComesBack) {
+  StoredRegistration registration = Example();
+  Save(registration);
+  const absl::Status aged = database_->Run([](sqlite3* db) {
+    const absl::Status dropped =
+        Statement(db, "ALTER TABLE registrations DROP COLUMN local_base_url")
+            .Run();
+    if (!dropped.ok()) return dropped;
+    return Statement(db, "PRAGMA user_version = 1").Run();
+  });
+  ASSERT_TRUE(aged.ok()) << aged;
+
+  Open();
+
+  registration.local_base_url.clear();
+  EXPECT_THAT(Load(), ElementsAre(Is(registration)));
 }
 
 TEST_F(RegistrationStoreTest, DeletingWhatIsNotThereIsNoError) {

@@ -131,6 +131,7 @@ TEST(ToProtoTest, InvalidUtf8IsEscaped) {
 TEST(ToProtoTest, RegistrationsTellTheirStatus) {
   RegistrationView view;
   view.server.cluster_base_url = "http://10.0.0.1:8080";
+  view.local_base_url = "http://127.0.0.1:8080";
   view.session_id = "s";
   view.state = RegistrationState::kPending;
   view.ttl = absl::Seconds(30);
@@ -140,6 +141,7 @@ TEST(ToProtoTest, RegistrationsTellTheirStatus) {
   view.server_count = 4;
   pb::Registration out;
   ToProto(view, &out);
+  EXPECT_EQ(out.local_base_url(), "http://127.0.0.1:8080");
   EXPECT_EQ(out.state(), pb::REGISTRATION_STATE_PENDING);
   EXPECT_EQ(out.ttl().seconds(), 30);
   EXPECT_FALSE(out.has_lease_duration());
@@ -157,6 +159,7 @@ TEST(FromProtoTest, RegistrationsKeepWhatTheCallerSays) {
   request.mutable_server()->set_etag("ignored");
   request.mutable_server()->set_state(pb::SERVER_STATE_DRAINING);
   request.mutable_server()->mutable_location()->set_string_value("Berlin");
+  request.set_local_base_url("http://127.0.0.1:8080");
   request.set_session_id("s");
   *request.mutable_ttl() = Proto(30, 0);
   const auto command = FromProto(request);
@@ -168,6 +171,7 @@ TEST(FromProtoTest, RegistrationsKeepWhatTheCallerSays) {
   EXPECT_TRUE(command->server.node_api);
   EXPECT_EQ(command->server.state, ServerState::kActive);
   EXPECT_EQ(command->server.version.text, "");
+  EXPECT_EQ(command->local_base_url, "http://127.0.0.1:8080");
   EXPECT_EQ(command->session_id, "s");
   EXPECT_EQ(command->ttl, absl::Seconds(30));
   EXPECT_FALSE(command->wait.has_value());
