@@ -54,6 +54,18 @@ void DeclareListeners(CLI::App& app, Config& config) {
              config.http_address,
              "where /healthz, /readyz, /metrics and the node routes are served",
              AddressInto(config.http_address));
+  group.Text("--advertise", "CLUSTERD_ADVERTISE", "HOST[:PORT]",
+             "--http_address",
+             "where other servers, and clusterd itself, reach --http_address; "
+             "what is registered by a local_base_url is found there",
+             [&config](const std::string& text) -> std::string {
+               if (!IsReachableAddress(text)) {
+                 return "is not HOST or HOST:PORT by which others reach this "
+                        "machine";
+               }
+               config.advertise = text;
+               return "";
+             });
   group.Text("--port_file", "CLUSTERD_PORT_FILE", "PATH", config.port_file,
              "file to write the effective addresses to, once both are served");
   group.Count("--max_grpc_message_bytes", "", config.max_grpc_message_bytes,

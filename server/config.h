@@ -31,6 +31,7 @@ struct Config {
   std::string http_address = "127.0.0.1:7780";
   std::string port_file;  // where the effective addresses are written; or empty
   HttpListenerOptions listener;  // host and port are those of http_address
+  std::string advertise;         // how others reach it, HOST[:PORT]; or empty
   int max_grpc_message_bytes = 8 << 20;
 
   // Registry.

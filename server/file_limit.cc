@@ -27,7 +27,8 @@ std::uint64_t RaiseFileLimit() {
 std::uint64_t FilesNeeded(const Config& config, int io_threads) {
   // The control thread has a client of its own.
   const auto clients = static_cast<std::uint64_t>(io_threads) + 1;
-  return config.listener.max_connections +
+  // What comes in by a connection of the listener may go on by another.
+  return 2 * config.listener.max_connections +
          static_cast<std::uint64_t>(config.fanout.max_node_calls) +
          clients * config.http_client.max_total_idle + kAllowance;
 }

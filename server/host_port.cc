@@ -3,8 +3,19 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "common/text_view.h"
+#include "common/url.h"
 
 namespace coord {
+namespace {
+
+// Of `HOST` or `HOST:PORT`, or a bare IPv6 address, which URLs put in brackets.
+std::string HttpUrlOf(const std::string& address) {
+  const bool bare =
+      !address.starts_with('[') && address.find(':') != address.rfind(':');
+  return bare ? "http://[" + address + "]" : "http://" + address;
+}
+
+}  // namespace
 
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
   const absl::Status wrong = absl::InvalidArgumentError(
@@ -24,6 +35,23 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
     return wrong;
   }
   return HostPort{std::string(host), static_cast<std::uint16_t>(port)};
+}
+
+bool IsReachableAddress(const std::string& text) {
+  const absl::StatusOr<BaseUrl> url = ParseBaseUrl(HttpUrlOf(text));
+  return url.ok() && url->path.empty() && text.back() != '/' &&
+         url->origin.host != "0.0.0.0" && url->origin.host != "::";
+}
+
+std::string AdvertisedAddress(const std::string& advertised,
+                              const std::string& effective) {
+  const std::string& address = advertised.empty() ? effective : advertised;
+  if (!IsReachableAddress(address)) return "";
+  std::string url = HttpUrlOf(address);
+  if (!ParseHostPort(address).ok()) {
+    url += effective.substr(effective.rfind(':'));
+  }
+  return ParseBaseUrl(url)->origin.HostHeader();
 }
 
 }  // namespace coord

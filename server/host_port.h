@@ -19,6 +19,16 @@ struct HostPort {
 // INVALID_ARGUMENT; the message goes after the text that was wrong.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 
+// Whether `text` is `HOST` or `HOST:PORT`, fit for a URL, and names a machine:
+// not 0.0.0.0, not [::]. A bare IPv6 address needs no brackets.
+bool IsReachableAddress(const std::string& text);
+
+// Where others reach a listener on `effective` (`HOST:PORT`): at `advertised`,
+// with the listener's port unless it says one; if that is empty, at `effective`
+// itself. As Host headers have it; empty when that is no reachable address.
+std::string AdvertisedAddress(const std::string& advertised,
+                              const std::string& effective);
+
 }  // namespace coord
 
 #endif  // SERVER_HOST_PORT_H_

@@ -20,12 +20,14 @@
 #include "server/fanout/engine.h"
 #include "server/file_limit.h"
 #include "server/grpc_listener.h"
+#include "server/host_port.h"
 #include "server/http/asio_loop.h"
 #include "server/http/client.h"
 #include "server/http/listener.h"
 #include "server/http/router.h"
 #include "server/metrics.h"
 #include "server/node/evictor.h"
+#include "server/node/local_proxy.h"
 #include "server/node/node_routes.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
@@ -92,6 +94,7 @@ class ClusterServer::Impl {
   absl::StatusOr<Lane> NewLane(const std::string& name);
   absl::Status OpenRegistry();
   absl::Status OpenMit(const MitSettings& settings);
+  absl::Status BindHttp();
   absl::Status BuildNode();
   absl::Status BuildFanOut();
   absl::Status ServeHttp();
@@ -108,6 +111,7 @@ class ClusterServer::Impl {
   Metrics metrics_;
   std::atomic<bool> ready_ = false;
   bool stopped_ = false;
+  std::string advertised_address_;  // of the HTTP listener; empty: unknown
 
   Lane control_;  // registrations, probes, announcements, evictions
   std::vector<Lane> lanes_;
@@ -123,6 +127,7 @@ class ClusterServer::Impl {
   std::unique_ptr<Evictor> evictor_;
   std::unique_ptr<FanOutEngine> engine_;
   std::unique_ptr<NodeRoutes> node_routes_;
+  std::unique_ptr<LocalProxy> local_proxy_;
   DrainSignal drain_;
   Router router_;
   std::unique_ptr<HttpListener> http_;
@@ -131,8 +136,8 @@ class ClusterServer::Impl {
 
 absl::Status ClusterServer::Impl::Start() {
   CountFiles();
-  for (auto step : {&Impl::OpenRegistry, &Impl::BuildNode, &Impl::BuildFanOut,
-                    &Impl::ServeHttp, &Impl::ServeGrpc}) {
+  for (auto step : {&Impl::OpenRegistry, &Impl::BindHttp, &Impl::BuildNode,
+                    &Impl::BuildFanOut, &Impl::ServeHttp, &Impl::ServeGrpc}) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
   }
   if (!config_.port_file.empty()) {
@@ -214,20 +219,36 @@ absl::Status ClusterServer::Impl::OpenMit(const MitSettings& settings) {
   return absl::OkStatus();
 }
 
+// Registrations have to know our address from the first moment.
+absl::Status ClusterServer::Impl::BindHttp() {
+  absl::StatusOr<std::unique_ptr<HttpListener>> listener =
+      HttpListener::Bind(*control_.loop, config_.listener);
+  if (!listener.ok()) return listener.status();
+  http_ = *std::move(listener);
+  advertised_address_ = AdvertisedAddress(config_.advertise, http_address());
+  return absl::OkStatus();
+}
+
 absl::Status ClusterServer::Impl::BuildNode() {
   auto served_here = [this](const Server& server) {
     return IsServedHere(server);
   };
   peers_ = std::make_unique<Peers>(*control_.loop, *control_.client,
                                    node_tokens_, served_here, config_.peers);
+  RegistrarOptions options = config_.registrar;
+  options.advertised_address = advertised_address_;
   registrar_ =
       std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
-                                  *membership_, *peers_, config_.registrar);
+                                  *membership_, *peers_, std::move(options));
   evictor_ = std::make_unique<Evictor>(*control_.loop, *registry_, *registrar_,
                                        *membership_, *peers_, metrics_,
                                        config_.evictor);
   node_routes_ = std::make_unique<NodeRoutes>(*control_.loop, *membership_,
                                               *registrar_, verifier_.get());
+  local_proxy_ = std::make_unique<LocalProxy>(
+      *control_.loop, *control_.client, *registrar_, verifier_.get(),
+      LocalProxyOptions{config_.fanout.request_timeout,
+                        config_.fanout.max_node_answer_bytes});
   absl::StatusOr<std::vector<StoredRegistration>> stored = store_->Load();
   if (!stored.ok()) return stored.status();
   registrar_->Resume(*std::move(stored));
@@ -252,13 +273,10 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
 absl::Status ClusterServer::Impl::ServeHttp() {
   AddStatusRoutes();
   node_routes_->AddTo(router_);
-  absl::StatusOr<std::unique_ptr<HttpListener>> listener = HttpListener::Start(
-      *control_.loop, config_.listener,
-      [this](HttpServerRequest request, HttpReply reply) {
-        router_.Handle(std::move(request), std::move(reply));
-      });
-  if (!listener.ok()) return listener.status();
-  http_ = *std::move(listener);
+  local_proxy_->AddTo(router_);
+  http_->Serve([this](HttpServerRequest request, HttpReply reply) {
+    router_.Handle(std::move(request), std::move(reply));
+  });
   return absl::OkStatus();
 }
 
@@ -317,8 +335,9 @@ void ClusterServer::Impl::ExpireNowAndThen() {
 
 bool ClusterServer::Impl::IsServedHere(const Server& server) const {
   const absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
-  return url.ok() && http_ != nullptr &&
-         url->origin.HostHeader() == http_->address();
+  if (!url.ok()) return false;
+  const std::string address = url->origin.HostHeader();
+  return address == http_address() || address == advertised_address_;
 }
 
 // On the control loop, where the HTTP listener calls its handlers.

@@ -57,6 +57,16 @@ TEST(CommandLine, NothingGivenIsALoopbackServerInMemory) {
   EXPECT_FALSE(config.own_server.has_value());
 }
 
+TEST(CommandLine, AdvertiseTakesAnAddressThatOthersReach) {
+  EXPECT_EQ(ParseOk({}).advertise, "");
+  EXPECT_EQ(ParseOk({"--advertise=10.0.0.7"}).advertise, "10.0.0.7");
+  const EarlyExit exit = ParseExit({"--advertise=0.0.0.0:7780"});
+  EXPECT_EQ(exit.exit_code, 2);
+  EXPECT_THAT(exit.text,
+              HasSubstr("is not HOST or HOST:PORT by which others reach this "
+                        "machine"));
+}
+
 TEST(CommandLine, ADataDirectoryKeepsRegistrationsOverAStop) {
   EXPECT_EQ(ParseOk({"--data_dir=/var/lib/clusterd"}).on_shutdown,
             OnShutdown::kKeep);

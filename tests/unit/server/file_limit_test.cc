@@ -31,7 +31,7 @@ TEST(FileLimit, EveryLimitOfTheSettingsCounts) {
   config.listener.max_connections += 10;
   config.fanout.max_node_calls += 100;
   config.http_client.max_total_idle += 1000;
-  EXPECT_EQ(FilesNeeded(config, 2), before + 10 + 100 + 3 * 1000);
+  EXPECT_EQ(FilesNeeded(config, 2), before + 2 * 10 + 100 + 3 * 1000);
 }
 
 TEST(FileLimit, OnlyALackIsTold) {

@@ -23,5 +23,28 @@ TEST(HostPort, AnythingElseIsRefusedWithAnExample) {
   }
 }
 
+TEST(ReachableAddress, NamesAMachineWithOrWithoutAPort) {
+  for (const char* text : {"10.0.0.7", "10.0.0.7:7780", "node-7.test", "[::1]",
+                           "[fd00::7]:7780", "fd00::7", "localhost:1"}) {
+    EXPECT_TRUE(IsReachableAddress(text)) << text;
+  }
+  for (const char* text :
+       {"", "0.0.0.0", "0.0.0.0:7780", "[::]:7780", "::", "http://a", "a/b",
+        "a/", "a:0", "a:x", "a b", "u@a"}) {
+    EXPECT_FALSE(IsReachableAddress(text)) << text;
+  }
+}
+
+TEST(AdvertisedAddress, IsTheListenersUnlessToldOtherwise) {
+  EXPECT_EQ(AdvertisedAddress("", "127.0.0.1:7780"), "127.0.0.1:7780");
+  EXPECT_EQ(AdvertisedAddress("Node-7.test", "0.0.0.0:7780"),
+            "node-7.test:7780");
+  EXPECT_EQ(AdvertisedAddress("10.0.0.7:80", "0.0.0.0:7780"), "10.0.0.7");
+  EXPECT_EQ(AdvertisedAddress("[fd00::7]", "[::]:7780"), "[fd00::7]:7780");
+  EXPECT_EQ(AdvertisedAddress("fd00::7", "[::]:7780"), "[fd00::7]:7780");
+  EXPECT_EQ(AdvertisedAddress("", "0.0.0.0:7780"), "");
+  EXPECT_EQ(AdvertisedAddress("", "[::]:7780"), "");
+}
+
 }  // namespace
 }  // namespace coord

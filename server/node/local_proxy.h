@@ -1,0 +1,53 @@
+// The HTTP side of services that have no cluster code: whatever their cluster
+// asks of them goes through here.
+#ifndef SERVER_NODE_LOCAL_PROXY_H_
+#define SERVER_NODE_LOCAL_PROXY_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/event_loop.h"
+#include "server/fanout/splice.h"
+#include "server/http/listener.h"
+#include "server/http/router.h"
+#include "server/http/transport.h"
+#include "server/node/node_gate.h"
+#include "server/node/registrar.h"
+
+namespace coord {
+
+struct LocalProxyOptions {
+  absl::Duration request_timeout = absl::Seconds(10);
+  std::size_t max_answer_bytes = 3 << 20;
+};
+
+// Passes requests below `/{type}/{serverId}` on to the local_base_url of that
+// registration; the rest of the path as it came, and the query. Messages change
+// as proxied_messages.h says. Requests and answers are held whole, within the
+// limits of the listener and of the options; nothing is repeated. Errors are
+// JSON of the node API: those of NodeGate, 404 also when the service has its
+// own address, 400 for a path that CheckCallPath refuses, those of
+// ProxyFailure. Lives on `loop`, which is the transport's and the listener's.
+class LocalProxy {
+ public:
+  // `verifier` may be nullptr: no token is asked for.
+  LocalProxy(EventLoop& loop, HttpTransport& transport, Registrar& registrar,
+             const NodeTokenVerifier* verifier, LocalProxyOptions options);
+
+  // Every method and path below `/{type}/{serverId}` that no other route takes.
+  void AddTo(Router& router);
+
+ private:
+  void Forward(const RegistrationView& own, const std::string& correlation_id,
+               HttpServerRequest request, HttpReply reply);
+
+  HttpTransport& transport_;
+  const NodeGate gate_;
+  const LocalProxyOptions options_;
+  NodeBodyReader reader_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_NODE_LOCAL_PROXY_H_
