@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,6 +32,9 @@ struct SessionCallbacks {
 
 struct SessionOptions {
   pb::Server server;
+  // Instead of server's cluster_base_url: clusterd serves the cluster for it;
+  // see RegisterServerRequest.
+  std::string local_base_url;
   // How long clusterd keeps the server without a sign of life, 1 s to 24 h.
   absl::Duration ttl = absl::Seconds(30);
   // Waits between attempts after a loss; the first is at most a sixth of the

@@ -43,6 +43,7 @@ SessionCore::SessionCore(EventLoop& loop,
 void SessionCore::Register() {
   pb::RegisterServerRequest request;
   *request.mutable_server() = options_.server;
+  request.set_local_base_url(options_.local_base_url);
   *request.mutable_ttl() = ToProto(options_.ttl);
   using Response = pb::RegisterServerResponse;
   const auto call = AsyncCall<pb::RegisterServerRequest, Response>::Start(

@@ -39,14 +39,20 @@ class RegisterCommand final : public Command {
             "unregisters the server.\n\n"
             "  clusterctl register orders --url http://10.0.0.7:8080\n"
             "  clusterctl register orders --url http://10.0.0.7:8080 "
-            "--keepalive --ttl 10s\n"};
+            "--keepalive --ttl 10s\n"
+            "  clusterctl register orders --local_base_url "
+            "http://127.0.0.1:8080\n"};
   }
 
   void Declare(ArgParser& args) override {
     args.Positional("TYPE", "of the service; its cluster's name",
                     Text(server_.mutable_type()));
-    args.Option("--url", "URL", "where the others reach it (required)",
+    args.Option("--url", "URL", "where the others reach it",
                 Text(server_.mutable_cluster_base_url()));
+    args.Option("--local_base_url", "URL",
+                "instead: where clusterd reaches it, to serve the cluster for "
+                "it",
+                Text(&local_base_url_));
     args.Option("--id", "ID", "of this server; else clusterd chooses one",
                 Text(server_.mutable_server_id()));
     args.Option("--public-url", "URL", "where the service as a whole is found",
@@ -65,9 +71,9 @@ class RegisterCommand final : public Command {
   }
 
   ExitCode Run(const Context& context) override {
-    if (server_.cluster_base_url().empty()) {
-      return context.Fail(
-          absl::InvalidArgumentError("register: --url is required"));
+    if (server_.cluster_base_url().empty() == local_base_url_.empty()) {
+      return context.Fail(absl::InvalidArgumentError(
+          "register: either --url or --local_base_url is required"));
     }
     if (keep_alive_ && (no_wait_ || !session_id_.empty())) {
       return context.Fail(absl::InvalidArgumentError(
@@ -87,6 +93,7 @@ class RegisterCommand final : public Command {
     if (!client.ok()) return context.Fail(client.status());
     pb::RegisterServerRequest request;
     *request.mutable_server() = server_;
+    request.set_local_base_url(local_base_url_);
     if (ttl_.has_value()) *request.mutable_ttl() = ToProto(*ttl_);
     request.set_session_id(session_id_);
     request.set_wait(!no_wait_);
@@ -107,6 +114,7 @@ class RegisterCommand final : public Command {
 
     SessionOptions options;
     options.server = server_;
+    options.local_base_url = local_base_url_;
     options.ttl = ttl_.value_or(kDefaultTtl);
     if (context.timeout.has_value()) options.call_timeout = *context.timeout;
     absl::Status stopped;
@@ -146,6 +154,7 @@ class RegisterCommand final : public Command {
   }
 
   pb::Server server_;
+  std::string local_base_url_;
   bool node_api_ = false;
   std::optional<absl::Duration> ttl_;
   bool keep_alive_ = false;

@@ -21,6 +21,7 @@ std::string RegistrationText(const pb::Registration& registration) {
       {"cluster:", registration.cluster_id()},
       {"servers:", absl::StrCat(registration.status().server_count())},
       {"url:", server.cluster_base_url()},
+      {"local url:", registration.local_base_url()},
       {"public url:", server.public_base_url()},
       {"alive by:", registration.has_ttl()
                         ? absl::StrCat("keepalive within ",

@@ -70,7 +70,10 @@ TEST_F(ClusterctlTest, BadUsageNamesWhatIsAllowed) {
   EXPECT_THAT(err(), HasSubstr("use best_effort, all, majority, first=N or "
                                "at_least=N"));
   EXPECT_EQ(Run({"register", "orders"}), ExitCode::kBadUsage);
-  EXPECT_THAT(err(), HasSubstr("--url is required"));
+  EXPECT_THAT(err(), HasSubstr("either --url or --local_base_url is required"));
+  EXPECT_EQ(Run({"register", "orders", "--url", "http://a:1",
+                 "--local_base_url", "http://b:1"}),
+            ExitCode::kBadUsage);
   EXPECT_EQ(Run({"evict", "orders", "node-1"}), ExitCode::kBadUsage);
   EXPECT_THAT(err(), HasSubstr("--etag is required"));
 }
@@ -117,6 +120,14 @@ TEST_F(ClusterctlTest, RegisterWithoutTtlLetsClusterdProbe) {
   EXPECT_EQ(Run({"register", "orders", "--url", "http://a:1"}), ExitCode::kOk);
   EXPECT_FALSE(server_.registered()[0].has_ttl());
   EXPECT_FALSE(server_.registered()[0].server().has_location());
+}
+
+TEST_F(ClusterctlTest, RegisterMayNameALocalAddressInstead) {
+  EXPECT_EQ(
+      Run({"register", "orders", "--local_base_url", "http://127.0.0.1:8080"}),
+      ExitCode::kOk);
+  EXPECT_EQ(server_.registered()[0].local_base_url(), "http://127.0.0.1:8080");
+  EXPECT_EQ(server_.registered()[0].server().cluster_base_url(), "");
 }
 
 TEST_F(ClusterctlTest, WhatClusterdFindsInvalidIsBadUsage) {
