@@ -18,6 +18,7 @@ from genuine_cases import GenuineTest
 from membership_cases import EvictionTest, MembershipTest, RestartTest
 from node_api_cases import KeyRotationTest, NodeApiTest
 from programs import Clusterd
+from proxy_cases import LocalServiceLifeTest, ProxyTest
 from world import BODY_MARK, Account, World, leaks
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +45,7 @@ def load_tests(loader, _tests, _pattern):
         loader.loadTestsFromTestCase(case)
         for case in (GenuineTest, MembershipTest, EvictionTest, RestartTest,
                      AuthorityTest, SettingsTest, KeyRotationTest, NodeApiTest,
-                     FanOutTest, OutputTest))
+                     FanOutTest, ProxyTest, LocalServiceLifeTest, OutputTest))
 
 
 def main():
