@@ -14,8 +14,11 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).resolve().parents[1] / folder)
              for folder in ("support", "interop")]
+from clock_cases import ClockTest
 from crash_cases import CrashTest, RestartTest
 from disk_cases import BadDataDirTest, DiskTest
+from herd_cases import HerdTest, WatchTest
+from http_cases import HttpTest
 from programs import Clusterd
 from scene import FaultTest
 from session_cases import DeathTest, PauseTest
