@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path += [str(Path(__file__).resolve().parents[1] / folder)
              for folder in ("support", "interop")]
 from clock_cases import ClockTest
+from chaos_cases import ChaosTest
 from crash_cases import CrashTest, RestartTest
 from disk_cases import BadDataDirTest, DiskTest
 from herd_cases import HerdTest, WatchTest
