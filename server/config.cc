@@ -72,6 +72,8 @@ void DeclareListeners(CLI::App& app, Config& config) {
               64 << 10, 256 << 20, "largest gRPC message received");
   group.Count("--max_http_connections", "", config.listener.max_connections, 1,
               1'000'000, "HTTP connections served at one time");
+  group.Count("--max_http_body_bytes", "", config.listener.max_body_bytes, 1024,
+              256 << 20, "largest request body that the HTTP listener takes");
 }
 
 void DeclareRegistry(CLI::App& app, Config& config) {

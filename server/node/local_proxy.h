@@ -26,9 +26,9 @@ struct LocalProxyOptions {
 // registration; the rest of the path as it came, and the query. Messages change
 // as proxied_messages.h says. Requests and answers are held whole, within the
 // limits of the listener and of the options; nothing is repeated. Errors are
-// JSON of the node API: those of NodeGate, 404 also when the service has its
-// own address, 400 for a path that CheckCallPath refuses, those of
-// ProxyFailure. Lives on `loop`, which is the transport's and the listener's.
+// JSON of the node API: those of NodeGate, 404 also when the server has its own
+// address, 400 for a path that CheckCallPath refuses, those of ProxyFailure.
+// Lives on `loop`, which is the transport's and the listener's.
 class LocalProxy {
  public:
   // `verifier` may be nullptr: no token is asked for.

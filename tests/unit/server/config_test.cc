@@ -67,6 +67,12 @@ TEST(CommandLine, AdvertiseTakesAnAddressThatOthersReach) {
                         "machine"));
 }
 
+TEST(CommandLine, BodiesOfRequestsHaveALimitOfTheirOwn) {
+  EXPECT_EQ(ParseOk({}).listener.max_body_bytes, 1u << 20);
+  EXPECT_EQ(ParseOk({"--max_http_body_bytes=4194304"}).listener.max_body_bytes,
+            4u << 20);
+}
+
 TEST(CommandLine, ADataDirectoryKeepsRegistrationsOverAStop) {
   EXPECT_EQ(ParseOk({"--data_dir=/var/lib/clusterd"}).on_shutdown,
             OnShutdown::kKeep);
