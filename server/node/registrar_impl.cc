@@ -125,7 +125,8 @@ void Registrar::Impl::Register(RegisterCommand command,
     std::move(done)(Stopping("register"));
     return;
   }
-  const absl::Status check = CheckRegisterCommand(command, context_.options);
+  absl::Status check = CheckRegisterCommand(command, context_.options);
+  if (check.ok()) check = CheckAddressIsFree(command);
   if (!check.ok()) {
     std::move(done)(check);
   } else if (command.session_id.empty()) {
@@ -133,6 +134,26 @@ void Registrar::Impl::Register(RegisterCommand command,
   } else {
     RegisterAgain(std::move(command), std::move(done));
   }
+}
+
+// At our own listener servers of several clusters that share type and id would
+// have one address.
+absl::Status Registrar::Impl::CheckAddressIsFree(
+    const RegisterCommand& command) const {
+  const RegistrationKey key = RegistrationKey::Of(command.server);
+  for (auto it = registrations_.lower_bound({key.type, key.server_id, ""});
+       it != registrations_.end() && it->first.type == key.type &&
+       it->first.server_id == key.server_id;
+       ++it) {
+    const bool local = !command.local_base_url.empty() ||
+                       !it->second->incarnation().local_base_url.empty();
+    if (local && it->first != key) {
+      return InvalidField("server.server_id",
+                          "is that of a server in another cluster, and both "
+                          "would have one address at this clusterd");
+    }
+  }
+  return absl::OkStatus();
 }
 
 void Registrar::Impl::RegisterNew(RegisterCommand command,

@@ -44,6 +44,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   struct RegisterCall;
   struct Shutdown;
 
+  absl::Status CheckAddressIsFree(const RegisterCommand& command) const;
   void RegisterNew(RegisterCommand command, Done<RegistrationView> done);
   void RegisterAgain(RegisterCommand command, Done<RegistrationView> done);
   void Launch(const RegistrationPtr& registration,

@@ -78,6 +78,24 @@ TEST_F(LocalRegistrationTest, TheAddressFollowsTheRulesOfBaseUrls) {
             "local_base_url: must not be the address of clusterd itself");
 }
 
+TEST_F(LocalRegistrationTest, OneAddressIsForOneServer) {
+  Registered(Local("a"));
+  Registered(Local("a"));  // a new incarnation of the same
+  RegisterCommand other = Local("a");
+  other.server.public_base_url = "https://other.test";
+  const std::string why =
+      "server.server_id: is that of a server in another cluster, and both "
+      "would have one address at this clusterd";
+  EXPECT_EQ(WhyRefused(other), why);
+  other = Command("a");
+  other.server.public_base_url = "https://other.test";
+  EXPECT_EQ(WhyRefused(other), why);
+  Registered(Command("b"));
+  other = Command("b");
+  other.server.public_base_url = "https://other.test";
+  Registered(other);
+}
+
 TEST_F(LocalRegistrationTest, WhereOthersCannotReachUsTheSettingIsNamed) {
   Restart();
   EXPECT_EQ(WhyRefused(Local("a")),
