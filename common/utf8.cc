@@ -75,6 +75,11 @@ std::string_view Utf8Prefix(std::string_view text, std::size_t max_bytes) {
   return text.substr(0, max_bytes);
 }
 
+bool HasControlCharacter(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+}
+
 std::string EscapeHeaderValue(std::string_view value) {
   std::string escaped;
   escaped.reserve(value.size());

@@ -18,6 +18,9 @@ std::string EscapeInvalidUtf8(std::string_view text);
 // no character in two.
 std::string_view Utf8Prefix(std::string_view text, std::size_t max_bytes);
 
+// ASCII's control characters, DEL among them.
+bool HasControlCharacter(std::string_view text);
+
 // A header value as answers carry it: bytes that are not printable ASCII as
 // `%XX`.
 std::string EscapeHeaderValue(std::string_view value);

@@ -14,6 +14,7 @@
 #include "common/ids.h"
 #include "common/text_view.h"
 #include "common/url.h"
+#include "common/utf8.h"
 
 namespace coord {
 namespace {
@@ -42,11 +43,6 @@ bool IsToken(std::string_view text) {
            return absl::ascii_isalnum(c) ||
                   kMarks.find(static_cast<char>(c)) != std::string_view::npos;
          });
-}
-
-bool HasControlCharacter(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](unsigned char c) { return absl::ascii_iscntrl(c); });
 }
 
 bool IsHeaderValue(std::string_view value) {

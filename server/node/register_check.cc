@@ -1,6 +1,5 @@
 #include "server/node/register_check.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -8,17 +7,13 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/url.h"
+#include "common/utf8.h"
 
 namespace coord {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 2048;
 constexpr std::size_t kMaxLocationBytes = 4096;
-
-bool HasControlCharacter(const std::string& text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
 
 // Where the service is, said in exactly one of two ways.
 void CheckAddress(const RegisterCommand& command,

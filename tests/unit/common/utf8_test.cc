@@ -93,6 +93,14 @@ TEST(Utf8PrefixTest, CutsNoCharacterInTwo) {
   EXPECT_EQ(Utf8Prefix("😀", 0), "");
 }
 
+TEST(HasControlCharacterTest, FindsThemAnywhere) {
+  EXPECT_FALSE(HasControlCharacter(""));
+  EXPECT_FALSE(HasControlCharacter("plain ~ ü"));
+  EXPECT_TRUE(HasControlCharacter("a\n"));
+  EXPECT_TRUE(HasControlCharacter("\x7f"));
+  EXPECT_TRUE(HasControlCharacter(std::string_view("\0", 1)));
+}
+
 TEST(EscapeHeaderValueTest, LeavesPrintableAsciiAlone) {
   EXPECT_EQ(EscapeHeaderValue(" text/html; q=0.9%~"), " text/html; q=0.9%~");
   EXPECT_EQ(EscapeHeaderValue("a\tb\x7f\xFFü"), "a%09b%7F%FF%C3%BC");
