@@ -2,17 +2,14 @@
 #ifndef SERVER_HTTP_CORRELATED_REPLY_H_
 #define SERVER_HTTP_CORRELATED_REPLY_H_
 
-#include <string_view>
+#include <string>
 
-#include "absl/time/time.h"
 #include "server/http/listener.h"
 
 namespace coord {
 
-// `reply` with the x-correlation-id that follows the one `received`, which may
-// be empty, added to the answer.
-HttpReply Correlated(std::string_view received, absl::Time now,
-                     HttpReply reply);
+// `reply` with the x-correlation-id `id` added to the answer.
+HttpReply WithCorrelationId(HttpReply reply, std::string id);
 
 }  // namespace coord
 

@@ -6,6 +6,7 @@
 #include "common/correlation_id.h"
 #include "common/ids.h"
 #include "common/text_view.h"
+#include "server/http/correlated_reply.h"
 
 namespace coord {
 namespace {
@@ -14,14 +15,6 @@ HttpResponse Refusal(const absl::Status& status) {
   const int code =
       status.code() == absl::StatusCode::kInvalidArgument ? 400 : 403;
   return JsonError(code, StdView(status.message()));
-}
-
-NodeGate::Reply WithCorrelationId(NodeGate::Reply reply, std::string id) {
-  return [reply = std::move(reply),
-          id = std::move(id)](HttpResponse response) mutable {
-    response.headers.push_back({"x-correlation-id", std::move(id)});
-    std::move(reply)(std::move(response));
-  };
 }
 
 }  // namespace

@@ -14,10 +14,12 @@ constexpr std::string_view kProbeId = "-";
 }  // namespace
 
 NodeRoutes::NodeRoutes(EventLoop& loop, Membership& membership,
-                       Registrar& registrar, const NodeTokenVerifier* verifier)
+                       Registrar& registrar, bool follow_peers,
+                       const NodeTokenVerifier* verifier)
     : loop_(loop),
       membership_(membership),
       registrar_(registrar),
+      follow_peers_(follow_peers),
       gate_(loop, registrar, verifier) {}
 
 void NodeRoutes::Join(NodeRequest request, std::string body, Reply reply) {
@@ -37,9 +39,7 @@ HttpResponse NodeRoutes::FormJoin(const RegistrationView& own,
     return JsonAnswer(200, NodeAnswer("null", id));
   }
   if (joined->identity.id == own.cluster_id) {
-    for (Server& server : joined->servers) server.type = own.server.type;
-    Follow(own, membership_.MergeJoin(own.cluster_id, joined->servers,
-                                      loop_.WallTime()));
+    TakeJoin(own, std::move(joined->servers));
   } else {
     registrar_.RefreshSoon(own.cluster_id);
   }
@@ -69,10 +69,29 @@ HttpResponse NodeRoutes::FormLeave(const RegistrationView& own,
     }
     return JsonAnswer(200, NodeAnswer("null", id));
   }
-  Follow(own,
-         membership_.MergeLeave(own.cluster_id, server_id, loop_.WallTime()));
+  TakeLeave(own, server_id);
   registrar_.RefreshSoon(own.cluster_id);
   return JsonAnswer(200, NodeAnswer(JsonString(server_id), id));
+}
+
+void NodeRoutes::TakeJoin(const RegistrationView& own,
+                          std::vector<Server> servers) {
+  if (!follow_peers_) return;
+  for (Server& server : servers) server.type = own.server.type;
+  Follow(own,
+         membership_.MergeJoin(own.cluster_id, servers, loop_.WallTime()));
+}
+
+void NodeRoutes::TakeLeave(const RegistrationView& own,
+                           const std::string& server_id) {
+  if (follow_peers_) {
+    Follow(own,
+           membership_.MergeLeave(own.cluster_id, server_id, loop_.WallTime()));
+  } else {
+    // Whoever says so of one that lives here has dropped it; it will hear of it
+    // again.
+    registrar_.Contested({own.cluster_id, server_id});
+  }
 }
 
 void NodeRoutes::Follow(const RegistrationView& own,

@@ -21,9 +21,12 @@ class NodeRoutes {
  public:
   using Reply = NodeGate::Reply;
 
-  // `verifier` may be nullptr: no token is asked for.
+  // `follow_peers`: whether joins and leaves change the membership. Not where
+  // the authority pushes its changes: it knew of each before any peer did, and
+  // what a peer missed must not be undone here. `verifier` may be nullptr: no
+  // token is asked for.
   NodeRoutes(EventLoop& loop, Membership& membership, Registrar& registrar,
-             const NodeTokenVerifier* verifier);
+             bool follow_peers, const NodeTokenVerifier* verifier);
 
   // `POST /itResources`: a join. 404 when the server is not registered here.
   void Join(NodeRequest request, std::string body, Reply reply);
@@ -39,12 +42,15 @@ class NodeRoutes {
   HttpResponse FormLeave(const RegistrationView& own,
                          const std::string& cluster_id,
                          const std::string& server_id);
+  void TakeJoin(const RegistrationView& own, std::vector<Server> servers);
+  void TakeLeave(const RegistrationView& own, const std::string& server_id);
   void Follow(const RegistrationView& own,
               const Membership::MergeOutcome& outcome);
 
   EventLoop& loop_;
   Membership& membership_;
   Registrar& registrar_;
+  const bool follow_peers_;
   const NodeGate gate_;
 };
 

@@ -37,7 +37,7 @@ class NodeRoutesTest : public NodeFixture {
 
   NodeRoutes& Routes(const NodeTokenVerifier* verifier = nullptr) {
     routes_ = std::make_unique<NodeRoutes>(loop_, *membership_, *registrar_,
-                                           verifier);
+                                           follow_peers_, verifier);
     return *routes_;
   }
   HttpResponse Join(const std::string& body,
@@ -60,6 +60,7 @@ class NodeRoutesTest : public NodeFixture {
     return R"({"id":")" + cluster_id + R"(","type":"mTest","servers":[)" +
            R"({"serverId":"new","clusterBaseUrl":"http://new.test"}]})";
   }
+  bool follow_peers_ = true;
   std::unique_ptr<NodeRoutes> routes_;
 };
 
@@ -127,6 +128,24 @@ TEST_F(NodeRoutesTest, AProbeIsHarmless) {
 TEST_F(NodeRoutesTest, ALeaveOfOneHeldHereIsContested) {
   EXPECT_EQ(Leave("c-mTest", "a").status, 200);
   EXPECT_NE(Member("a"), nullptr);
+  Advance(absl::ZeroDuration());
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "GET http://a.test/x");
+}
+
+TEST_F(NodeRoutesTest, AnAuthorityThatPushesIsNotCorrectedByPeers) {
+  follow_peers_ = false;
+  registry_.pushes_changes = true;
+  const auto before = membership_->Snapshot("mTest", "");
+  EXPECT_EQ(Join(JoinBody("c-mTest")).body,
+            NodeAnswer(ItResourceJson(**before), "a"));
+  EXPECT_EQ(Leave("c-mTest", "peer").body, NodeAnswer("\"peer\"", "a"));
+  EXPECT_EQ(*membership_->Snapshot("mTest", ""), *before);
+}
+
+TEST_F(NodeRoutesTest, ALeaveOfOneHeldHereIsContestedWhoeverTheAuthorityIs) {
+  follow_peers_ = false;
+  Leave("c-mTest", "a");
   Advance(absl::ZeroDuration());
   ASSERT_EQ(Requests(), 1u);
   EXPECT_EQ(Sent(), "GET http://a.test/x");

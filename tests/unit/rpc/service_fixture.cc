@@ -50,8 +50,8 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members)
       FanOutOptions{},
       std::vector<FanOutEngine::Lane>{{&lane_, lane_client_.get()}},
       membership_, nullptr, *evictor_, fan_out_record_);
-  node_routes_ =
-      std::make_unique<NodeRoutes>(loop_, membership_, *registrar_, nullptr);
+  node_routes_ = std::make_unique<NodeRoutes>(loop_, membership_, *registrar_,
+                                              /*follow_peers=*/true, nullptr);
 
   const RpcBackend backend{loop_,    membership_,   *registrar_, *evictor_,
                            *engine_, *node_routes_, drain_};
