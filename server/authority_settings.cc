@@ -52,14 +52,21 @@ void AuthoritySettings::Declare(CLI::App& app) {
   group.Text("--mit_url", "MIT_URL", "URL", mit_url_, "base URL of mIT");
   group.Text("--mit_audience", "MIT_AUDIENCE", "AUDIENCE", mit_audience_,
              "audience of tokens for mIT");
+  group.OnOff("--serve_mit", "CLUSTERD_SERVE_MIT", serve_mit_,
+              "on: be mIT, at /mIT/v1, over the embedded registry; with "
+              "credentials also mST, at /mST/v1/oauth/token, else nobody is "
+              "asked for a token");
+  group.Duration("--token_life", "CLUSTERD_TOKEN_LIFE", token_life_,
+                 absl::Seconds(1), absl::Hours(24),
+                 "how long tokens of this mST are good");
   group.OnOff("--mst_set", "MST_SET", tokens_,
               "off: no tokens, neither sent nor asked for");
   group.Text("--oauth_issuer", "OAUTH_ISSUER", "URL", issuer_,
              "where tokens come from, and their `iss`");
   group.Text("--credentials_file", "CLUSTERD_CREDENTIALS_FILE", "PATH",
              credentials_file_,
-             "JSON with the credentials of each service type; those below are "
-             "of the one type SERVER_TYPE, or of any");
+             "JSON with the credentials of each service type, which mST knows "
+             "too; those below are of the one type SERVER_TYPE, or of any");
   group.Text("--oauth_client_id", "OAUTH_CLIENT_ID", "ID", client_id_,
              "client id");
   group.Text("--oauth_client_secret_file", "OAUTH_CLIENT_SECRET_FILE", "PATH",
@@ -121,12 +128,14 @@ absl::StatusOr<Credentials> AuthoritySettings::ReadCredentials(
   return credentials;
 }
 
+bool AuthoritySettings::IsMit() const {
+  return kind_ == Kind::kMit || (kind_ == Kind::kByUrl && !mit_url_.empty());
+}
+
 absl::StatusOr<std::optional<MitSettings>> AuthoritySettings::Resolve(
     const std::string& server_type, const std::string& server_version,
     absl::Duration request_timeout) const {
-  const bool mit =
-      kind_ == Kind::kMit || (kind_ == Kind::kByUrl && !mit_url_.empty());
-  if (!mit) return std::nullopt;
+  if (!IsMit()) return std::nullopt;
   if (mit_url_.empty()) return Missing("MIT_URL", "--registry=mit needs it");
   absl::StatusOr<BaseUrl> url = Url("MIT_URL", mit_url_);
   if (!url.ok()) return url.status();
@@ -156,6 +165,33 @@ absl::StatusOr<std::optional<MitSettings>> AuthoritySettings::Resolve(
     if (!pem.ok()) return Annotate(pem.status(), "OAUTH_PUBLIC_KEY_FILE");
     settings.verifier.public_key_pem = *std::move(pem);
   }
+  return settings;
+}
+
+absl::StatusOr<std::optional<MitServiceSettings>>
+AuthoritySettings::ResolveService(const std::string& server_type) const {
+  if (!serve_mit_) return std::nullopt;
+  if (IsMit()) {
+    return absl::InvalidArgumentError(
+        "--serve_mit needs --registry=embedded: a clusterd that asks mIT can't "
+        "be it");
+  }
+  MitServiceSettings settings;
+  const bool has_credentials =
+      !credentials_file_.empty() || !client_id_.empty();
+  if (!tokens_ || !has_credentials) return settings;
+  if (issuer_.empty()) {
+    return Missing("OAUTH_ISSUER",
+                   "tokens name it: the URL of /mST/v1/oauth/token here, as "
+                   "clients have it (or MST_SET=off)");
+  }
+  if (mit_audience_.empty()) {
+    return Missing("MIT_AUDIENCE", "tokens for mIT need it (or MST_SET=off)");
+  }
+  absl::StatusOr<Credentials> credentials = ReadCredentials(server_type);
+  if (!credentials.ok()) return credentials.status();
+  settings.tokens = TokenIssuerOptions{issuer_, mit_audience_,
+                                       *std::move(credentials), token_life_};
   return settings;
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/node/token_issuer.h"
 #include "server/node/token_verifier.h"
 #include "server/registry/credentials.h"
 #include "server/registry/mit_registry.h"
@@ -23,6 +25,11 @@ struct MitSettings {
   bool use_tokens() const { return tokens.on; }
 };
 
+// What is needed to be mIT, and mST, for others.
+struct MitServiceSettings {
+  std::optional<TokenIssuerOptions> tokens;  // nullopt: none are asked for
+};
+
 class AuthoritySettings {
  public:
   void Declare(CLI::App& app);
@@ -35,8 +42,15 @@ class AuthoritySettings {
       const std::string& server_type, const std::string& server_version,
       absl::Duration request_timeout) const;
 
+  // nullopt: mIT is not served. Tokens are on where there are credentials.
+  // Errors: as Resolve; that the registry is mit.
+  absl::StatusOr<std::optional<MitServiceSettings>> ResolveService(
+      const std::string& server_type) const;
+
  private:
   enum class Kind { kByUrl, kEmbedded, kMit };
+
+  bool IsMit() const;
 
   absl::StatusOr<Credentials> ReadCredentials(
       const std::string& server_type) const;
@@ -44,7 +58,9 @@ class AuthoritySettings {
   Kind kind_ = Kind::kByUrl;
   std::string mit_url_;
   std::string mit_audience_;
+  bool serve_mit_ = false;
   bool tokens_ = true;
+  absl::Duration token_life_ = TokenIssuerOptions().token_life;
   std::string issuer_;
   std::string client_id_;
   std::string client_audience_;

@@ -52,7 +52,8 @@ void DeclareListeners(CLI::App& app, Config& config) {
              AddressInto(config.grpc_address));
   group.Text("--http_address", "CLUSTERD_HTTP_ADDRESS", "HOST:PORT",
              config.http_address,
-             "where /healthz, /readyz, /metrics and the node routes are served",
+             "where /healthz, /readyz, /metrics, the node routes and mIT are "
+             "served",
              AddressInto(config.http_address));
   group.Text("--advertise", "CLUSTERD_ADVERTISE", "HOST[:PORT]",
              "--http_address",
@@ -274,12 +275,15 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
   absl::StatusOr<std::optional<Server>> own_server = OwnServer(own);
   if (!own_server.ok()) return BadSettings(own_server.status());
   config.own_server = *std::move(own_server);
+  absl::StatusOr<std::optional<MitServiceSettings>> serve_mit =
+      authority.ResolveService(own.type);
+  if (!serve_mit.ok()) return BadSettings(serve_mit.status());
+  config.serve_mit = *std::move(serve_mit);
   absl::StatusOr<std::optional<MitSettings>> mit =
       authority.Resolve(own.type, own.version, config.fanout.request_timeout);
   if (!mit.ok()) return BadSettings(mit.status());
   config.mit = *std::move(mit);
-  config.fanout.forward_authorization =
-      !config.mit || !config.mit->use_tokens();
+  config.fanout.forward_authorization = !config.use_tokens();
   config.on_shutdown = on_shutdown.value_or(
       config.data_dir.empty() ? OnShutdown::kUnregister : OnShutdown::kKeep);
   config.fanout.management = config.registrar.management;

@@ -35,7 +35,8 @@ struct Config {
   int max_grpc_message_bytes = 8 << 20;
 
   // Registry.
-  std::optional<MitSettings> mit;  // nullopt: the embedded one
+  std::optional<MitSettings> mit;               // nullopt: the embedded one
+  std::optional<MitServiceSettings> serve_mit;  // with the embedded one
   std::string data_dir;
   EmbeddedRegistryOptions embedded;
 
@@ -61,6 +62,11 @@ struct Config {
   LogFormat log_format = LogFormat::kText;
   absl::Duration drain_timeout = absl::Seconds(20);
   OnShutdown on_shutdown = OnShutdown::kUnregister;  // kKeep with a data_dir
+
+  // Whether calls carry tokens and the node API asks for them.
+  bool use_tokens() const {
+    return (mit && mit->use_tokens()) || (serve_mit && serve_mit->tokens);
+  }
 };
 
 // What the command line asks for instead of a running server: `text` is for

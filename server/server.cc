@@ -28,10 +28,12 @@
 #include "server/metrics.h"
 #include "server/node/evictor.h"
 #include "server/node/local_proxy.h"
+#include "server/node/mit_routes.h"
 #include "server/node/node_routes.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
 #include "server/node/registration_store.h"
+#include "server/node/token_issuer.h"
 #include "server/node/token_verifier.h"
 #include "server/registry/database.h"
 #include "server/registry/embedded_registry.h"
@@ -95,6 +97,9 @@ class ClusterServer::Impl {
   absl::Status OpenRegistry();
   absl::Status OpenMit(const MitSettings& settings);
   absl::Status BindHttp();
+  absl::Status IssueTokens(const TokenIssuerOptions& options);
+  absl::Status CheckTokens(const TokenVerifier::Options& options,
+                           const Credentials& credentials);
   absl::Status BuildNode();
   absl::Status BuildFanOut();
   absl::Status ServeHttp();
@@ -118,6 +123,7 @@ class ClusterServer::Impl {
   std::unique_ptr<Database> database_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<TokenService> token_service_;  // of mIT
+  std::unique_ptr<TokenIssuer> token_issuer_;    // where this is mST
   TokenSource* node_tokens_ = nullptr;           // nullptr: calls carry none
   std::unique_ptr<TokenVerifier> verifier_;      // nullptr: none is asked for
   std::unique_ptr<Registry> registry_;
@@ -128,6 +134,7 @@ class ClusterServer::Impl {
   std::unique_ptr<FanOutEngine> engine_;
   std::unique_ptr<NodeRoutes> node_routes_;
   std::unique_ptr<LocalProxy> local_proxy_;
+  std::unique_ptr<MitRoutes> mit_routes_;  // nullptr: mIT is not served
   DrainSignal drain_;
   Router router_;
   std::unique_ptr<HttpListener> http_;
@@ -156,6 +163,7 @@ absl::Status ClusterServer::Impl::Start() {
               {"grpc", grpc_address()},
               {"http", http_address()},
               {"registry", config_.mit ? "mit" : "embedded"},
+              {"mit_served", config_.serve_mit ? "yes" : "no"},
               {"data_dir",
                config_.data_dir.empty() ? "(memory)" : config_.data_dir}}));
   return absl::OkStatus();
@@ -201,7 +209,8 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
                                apply);
   if (!registry.ok()) return registry.status();
   registry_ = *std::move(registry);
-  return absl::OkStatus();
+  if (!config_.serve_mit || !config_.serve_mit->tokens) return absl::OkStatus();
+  return IssueTokens(*config_.serve_mit->tokens);
 }
 
 absl::Status ClusterServer::Impl::OpenMit(const MitSettings& settings) {
@@ -211,8 +220,26 @@ absl::Status ClusterServer::Impl::OpenMit(const MitSettings& settings) {
                                             *token_service_, settings.registry);
   if (!settings.use_tokens()) return absl::OkStatus();
   node_tokens_ = token_service_.get();
+  return CheckTokens(settings.verifier, settings.tokens.credentials);
+}
+
+absl::Status ClusterServer::Impl::IssueTokens(
+    const TokenIssuerOptions& options) {
+  absl::StatusOr<std::unique_ptr<TokenIssuer>> issuer = TokenIssuer::Create(
+      options, [loop = control_.loop.get()] { return loop->WallTime(); });
+  if (!issuer.ok()) return issuer.status();
+  token_issuer_ = *std::move(issuer);
+  node_tokens_ = token_issuer_.get();
+  // A type that is no client of ours has no tokens, which is why our own calls
+  // to it carry none.
+  return CheckTokens({.issuer = options.issuer, .accept_without_keys = true},
+                     options.clients);
+}
+
+absl::Status ClusterServer::Impl::CheckTokens(
+    const TokenVerifier::Options& options, const Credentials& credentials) {
   absl::StatusOr<TokenVerifier> verifier = TokenVerifier::Create(
-      settings.verifier, settings.tokens.credentials,
+      options, credentials,
       [loop = control_.loop.get()] { return loop->WallTime(); });
   if (!verifier.ok()) return verifier.status();
   verifier_ = std::make_unique<TokenVerifier>(*std::move(verifier));
@@ -243,8 +270,14 @@ absl::Status ClusterServer::Impl::BuildNode() {
   evictor_ = std::make_unique<Evictor>(*control_.loop, *registry_, *registrar_,
                                        *membership_, *peers_, metrics_,
                                        config_.evictor);
-  node_routes_ = std::make_unique<NodeRoutes>(*control_.loop, *membership_,
-                                              *registrar_, verifier_.get());
+  node_routes_ = std::make_unique<NodeRoutes>(
+      *control_.loop, *membership_, *registrar_,
+      /*follow_peers=*/!registry_->PushesChanges(), verifier_.get());
+  if (config_.serve_mit) {
+    mit_routes_ =
+        std::make_unique<MitRoutes>(*control_.loop, *registry_, *membership_,
+                                    *registrar_, token_issuer_.get());
+  }
   local_proxy_ = std::make_unique<LocalProxy>(
       *control_.loop, *control_.client, *registrar_, verifier_.get(),
       LocalProxyOptions{config_.fanout.request_timeout,
@@ -274,6 +307,7 @@ absl::Status ClusterServer::Impl::ServeHttp() {
   AddStatusRoutes();
   node_routes_->AddTo(router_);
   local_proxy_->AddTo(router_);
+  if (mit_routes_ != nullptr) mit_routes_->AddTo(router_);
   http_->Serve([this](HttpServerRequest request, HttpReply reply) {
     router_.Handle(std::move(request), std::move(reply));
   });

@@ -17,6 +17,8 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/text_view.h"
 
 namespace coord {
@@ -26,6 +28,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxTokenBytes = 16 << 10;
 constexpr std::size_t kP256CoordinateBytes = 32;
+constexpr std::string_view kScheme = "bearer ";
 
 absl::Status Malformed() {
   return absl::InvalidArgumentError("the token is not a JSON Web Token");
@@ -91,11 +94,13 @@ bool ReadAlgorithm(const json::object& header, JwtAlgorithm& algorithm) {
 
 void ReadClaims(const json::object& claims, Jwt& jwt) {
   jwt.issuer = StringClaim(claims, "iss");
+  jwt.subject = StringClaim(claims, "sub");
   jwt.kind = StringClaim(claims, "type");
   jwt.sub_type = StringClaim(claims, "subType");
   jwt.audiences = AudienceClaim(claims);
   const json::value* scope = claims.if_contains("scope");
   jwt.has_scope = scope != nullptr && !scope->is_null();
+  jwt.customer = StringClaim(claims, "cust");
   jwt.expiry = TimeClaim(claims, "exp");
   jwt.not_before = TimeClaim(claims, "nbf");
 }
@@ -190,15 +195,38 @@ bool PublicKey::Verifies(const Jwt& jwt) const {
 
 bool VerifiesHs256(const Jwt& jwt, std::string_view key) {
   if (jwt.algorithm != JwtAlgorithm::kHs256 || key.empty()) return false;
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> expected;
-  unsigned int size = 0;
-  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-           Bytes(jwt.signed_text), jwt.signed_text.size(), expected.data(),
-           &size) == nullptr) {
-    return false;
+  return SameSecret(jwt.signature, HmacSha256(key, jwt.signed_text));
+}
+
+std::string SignHs256(std::string_view claims, std::string_view key) {
+  std::string token =
+      absl::StrCat(absl::WebSafeBase64Escape(R"({"alg":"HS256","typ":"JWT"})"),
+                   ".", absl::WebSafeBase64Escape(AbslView(claims)));
+  const std::string signature = HmacSha256(key, token);
+  absl::StrAppend(&token, ".", absl::WebSafeBase64Escape(signature));
+  return token;
+}
+
+std::string HmacSha256(std::string_view key, std::string_view text) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  // Fails only where OpenSSL has no SHA-256.
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Bytes(text),
+       text.size(), digest.data(), nullptr);
+  return {digest.begin(), digest.end()};
+}
+
+bool SameSecret(std::string_view a, std::string_view b) {
+  return a.size() == b.size() &&
+         CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string_view BearerToken(std::string_view authorization) {
+  if (!absl::StartsWithIgnoreCase(AbslView(authorization), AbslView(kScheme))) {
+    return "";
   }
-  return jwt.signature.size() == size &&
-         CRYPTO_memcmp(jwt.signature.data(), expected.data(), size) == 0;
+  authorization.remove_prefix(kScheme.size());
+  while (authorization.starts_with(' ')) authorization.remove_prefix(1);
+  return authorization;
 }
 
 }  // namespace coord

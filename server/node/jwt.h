@@ -1,4 +1,4 @@
-// JSON Web Tokens (RFC 7519) as the node API accepts them.
+// JSON Web Tokens (RFC 7519) as the node API accepts them and mST issues them.
 #ifndef SERVER_NODE_JWT_H_
 #define SERVER_NODE_JWT_H_
 
@@ -25,10 +25,12 @@ struct Jwt {
   // Claims; empty or InfinitePast where there are none or they are not of the
   // type that they should be.
   std::string issuer;
+  std::string subject;
   std::string kind;      // `type`
   std::string sub_type;  // `subType`
   std::vector<std::string> audiences;
   bool has_scope = false;
+  std::string customer;  // `cust`
   absl::Time expiry = absl::InfinitePast();
   absl::Time not_before = absl::InfinitePast();
 };
@@ -55,6 +57,18 @@ class PublicKey {
 // Whether `jwt` is HS256 by `key`; compares in constant time. Never true for an
 // empty key.
 bool VerifiesHs256(const Jwt& jwt, std::string_view key);
+
+// The token that says `claims`, a JSON object, signed HS256 by `key`.
+std::string SignHs256(std::string_view claims, std::string_view key);
+
+// HMAC-SHA256: 32 bytes.
+std::string HmacSha256(std::string_view key, std::string_view text);
+
+// Whether two texts are the same. Takes as long for any two of one length.
+bool SameSecret(std::string_view a, std::string_view b);
+
+// The token of an Authorization header; empty when there is none.
+std::string_view BearerToken(std::string_view authorization);
 
 }  // namespace coord
 

@@ -78,8 +78,7 @@ void NodeRoutes::TakeJoin(const RegistrationView& own,
                           std::vector<Server> servers) {
   if (!follow_peers_) return;
   for (Server& server : servers) server.type = own.server.type;
-  Follow(own,
-         membership_.MergeJoin(own.cluster_id, servers, loop_.WallTime()));
+  Follow(own, membership_.MergeJoin(own.cluster_id, servers, loop_.WallTime()));
 }
 
 void NodeRoutes::TakeLeave(const RegistrationView& own,

@@ -19,8 +19,8 @@ namespace coord {
 // Verifies cluster tokens: signed by a key of the type (HS256: the generic key
 // or the one before it where there is a generic key, else the access key; RS256
 // and ES256: the public key), issued by the issuer, for the type's audience,
-// not expired, with a scope, `type` `cluster` and `subType` the type asked. A
-// type without credentials accepts nobody. Thread-safe.
+// not expired, with a scope, `type` `cluster` and `subType` the type asked.
+// Thread-safe.
 class TokenVerifier final : public NodeTokenVerifier {
  public:
   struct Options {
@@ -29,6 +29,8 @@ class TokenVerifier final : public NodeTokenVerifier {
     absl::Duration leeway = absl::Seconds(30);
     // PEM, for RS256 and ES256, of every type; empty: none.
     std::string public_key_pem;
+    // What a type without credentials does: accept everybody, or nobody.
+    bool accept_without_keys = false;
   };
 
   // Errors: INVALID_ARGUMENT when the public key is none.

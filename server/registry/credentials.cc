@@ -27,7 +27,7 @@ struct Member {
   std::string_view name;
   std::string TypeCredentials::*field;
 };
-constexpr std::array<Member, 8> kMembers = {{
+constexpr std::array<Member, 9> kMembers = {{
     {"client_id", &TypeCredentials::client_id},
     {"client_secret", &TypeCredentials::client_secret},
     {"audience", &TypeCredentials::audience},
@@ -36,6 +36,7 @@ constexpr std::array<Member, 8> kMembers = {{
     {"generic_audience", &TypeCredentials::generic_audience},
     {"generic_key", &TypeCredentials::generic_key},
     {"generic_previous_key", &TypeCredentials::generic_previous_key},
+    {"scope", &TypeCredentials::scope},
 }};
 
 absl::StatusOr<std::string> ReadFile(const std::string& path,

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/status/statusor.h"
 
 namespace coord {
@@ -25,9 +25,19 @@ struct TypeCredentials {
   std::string generic_audience;
   std::string generic_key;
   std::string generic_previous_key;
+  // Of tokens that clusterd issues to it as mST; a token service of its own
+  // decides by itself.
+  std::string scope = "create:itResource delete:server";
 
   // The audience of calls to this type.
   const std::string& CallAudience() const;
+  // What its node API checks: the audience, and by which key.
+  const std::string& NodeAudience() const {
+    return generic_key.empty() ? client_audience : generic_audience;
+  }
+  const std::string& NodeKey() const {
+    return generic_key.empty() ? client_access_key : generic_key;
+  }
 };
 
 class Credentials {
@@ -45,9 +55,12 @@ class Credentials {
   void Set(std::string type, TypeCredentials credentials);
   // nullptr: none, not even for any type.
   const TypeCredentials* Find(std::string_view type) const;
+  const absl::btree_map<std::string, TypeCredentials>& by_type() const {
+    return by_type_;
+  }
 
  private:
-  absl::flat_hash_map<std::string, TypeCredentials> by_type_;
+  absl::btree_map<std::string, TypeCredentials> by_type_;
 };
 
 // The content of a file that holds one secret, without the line end that

@@ -10,6 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/correlation_id.h"
 #include "common/error.h"
+#include "common/ids.h"
+#include "common/text_view.h"
+#include "common/url.h"
+#include "common/utf8.h"
 
 namespace coord {
 namespace {
@@ -17,6 +21,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxBytes = 1 << 20;
+constexpr std::size_t kMaxRegistrationBytes = 16 << 10;
+constexpr std::size_t kMaxUrlBytes = 2048;
 constexpr std::size_t kMaxDepth = 32;
 
 std::string Text(const json::string& text) {
@@ -156,6 +162,39 @@ absl::StatusOr<ItResource> ReadItResource(const json::value& root) {
   return result;
 }
 
+absl::StatusOr<Server> ParseRegistration(std::string_view text) {
+  if (text.size() > kMaxRegistrationBytes) {
+    return InvalidField("registration", "must be at most 16 KiB");
+  }
+  json::error_code error;
+  json::value root = json::parse({text.data(), text.size()}, error);
+  if (error) {
+    return InvalidField("registration", "is not JSON: " + error.message());
+  }
+  if (!root.is_object()) {
+    return InvalidField("registration", "must be an object");
+  }
+  json::object& object = root.get_object();
+  const std::string type = StringMember(object, "type").value_or("");
+  if (!IsValidServerType(type)) return InvalidField("type", kServerTypeRule);
+  object.erase("type");
+  absl::StatusOr<Server> server =
+      ReadServerRecord(root, {"", type, ""}, "registration");
+  if (!server.ok()) return server;
+  if (!IsValidServerId(server->server_id)) {
+    return InvalidField("serverId", kServerIdRule);
+  }
+  if (const auto url = ParseBaseUrl(server->cluster_base_url); !url.ok()) {
+    return InvalidField("clusterBaseUrl", StdView(url.status().message()));
+  }
+  if (server->public_base_url.size() > kMaxUrlBytes ||
+      HasControlCharacter(server->public_base_url)) {
+    return InvalidField("publicBaseUrl",
+                        "must be at most 2048 bytes, no control characters");
+  }
+  return server;
+}
+
 std::string ItResourceJson(const ClusterSnapshot& cluster) {
   const ClusterIdentity& identity = cluster.identity;
   std::string out =
@@ -168,6 +207,12 @@ std::string ItResourceJson(const ClusterSnapshot& cluster) {
     AppendServer(*server, out);
   }
   out += "]}";
+  return out;
+}
+
+std::string ServerJson(const Server& server) {
+  std::string out;
+  AppendServer(server, out);
   return out;
 }
 

@@ -32,8 +32,16 @@ absl::StatusOr<Server> ReadServerRecord(const boost::json::value& value,
                                         const ClusterIdentity& cluster,
                                         const std::string& name);
 
+// Reads what a server registers itself with at an authority: `{"type",
+// "serverId","clusterBaseUrl","publicBaseUrl","location"}`, and members we know
+// nothing of. At most 16 KiB. Errors: INVALID_ARGUMENT, naming the member that
+// is wrong.
+absl::StatusOr<Server> ParseRegistration(std::string_view json);
+
 // `{"id","type","publicBaseUrl","servers":[…]}`.
 std::string ItResourceJson(const ClusterSnapshot& cluster);
+// One of its servers.
+std::string ServerJson(const Server& server);
 
 // `{"data":<data_json>,"server":{"serverId":"<id>"}}`.
 std::string NodeAnswer(std::string_view data_json, std::string_view server_id);

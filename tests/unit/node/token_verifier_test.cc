@@ -254,6 +254,13 @@ TEST(TokenVerifier, AnotherKindOrTypeIsABadRequest) {
   }
 }
 
+TEST(TokenVerifier, ATypeWithoutKeysMayHaveNoTokens) {
+  const TokenVerifier verifier = *TokenVerifier::Create(
+      {.accept_without_keys = true}, GenericKeys(), [] { return kNow; });
+  EXPECT_EQ(verifier.Verify("mOther", ""), absl::OkStatus());
+  ExpectRefused(verifier.Verify("mTest", ""), "there is none");
+}
+
 TEST(TokenVerifier, ATypeWithoutKeysBelievesNobody) {
   ExpectRefused(
       Verifier().Verify("mOther", Hs256({.sub_type = "mOther"}, "generic-key")),

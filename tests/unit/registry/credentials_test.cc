@@ -91,6 +91,17 @@ TEST_F(CredentialsTest, CallsAreForWhatTheNodesOfTheTypeCheck) {
   EXPECT_EQ(credentials.CallAudience(), "type");
 }
 
+TEST_F(CredentialsTest, NodesCheckByTheGenericPairWhereThereIsAKey) {
+  TypeCredentials credentials{.client_audience = "client",
+                              .client_access_key = "own",
+                              .generic_audience = "generic"};
+  EXPECT_EQ(credentials.NodeAudience(), "client");
+  EXPECT_EQ(credentials.NodeKey(), "own");
+  credentials.generic_key = "shared";
+  EXPECT_EQ(credentials.NodeAudience(), "generic");
+  EXPECT_EQ(credentials.NodeKey(), "shared");
+}
+
 TEST_F(CredentialsTest, WhatIsWrongIsNamedWithoutItsValue) {
   EXPECT_EQ(ErrorOf("[]"), "not an object");
   EXPECT_THAT(ErrorOf("{"), testing::StartsWith("not JSON: "));

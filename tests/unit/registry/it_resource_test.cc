@@ -146,5 +146,57 @@ TEST(ItResourceTest, AnAnswerMayNameNobody) {
   }
 }
 
+std::string RegistrationError(std::string_view json) {
+  const absl::Status status = ParseRegistration(json).status();
+  EXPECT_TRUE(HasReason(status, Reason::kInvalidField)) << status;
+  return std::string(status.message());
+}
+
+TEST(ParseRegistrationTest, ReadsWhatAServerRegistersItselfWith) {
+  const auto server = ParseRegistration(
+      R"({"type":"mTest","serverId":"a","clusterBaseUrl":"http://a.test/x",)"
+      R"("publicBaseUrl":"https://m.example","location":[1],"zone":"z1"})");
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(server->type, "mTest");
+  EXPECT_EQ(server->server_id, "a");
+  EXPECT_EQ(server->cluster_base_url, "http://a.test/x");
+  EXPECT_EQ(server->public_base_url, "https://m.example");
+  EXPECT_EQ(server->location_json, "[1]");
+  EXPECT_EQ(server->extra_json, R"({"zone":"z1"})");
+  EXPECT_TRUE(server->node_api);
+}
+
+TEST(ParseRegistrationTest, WhatIsLeftOutIsEmpty) {
+  const auto server = ParseRegistration(
+      R"({"type":"mTest","serverId":"a","clusterBaseUrl":"http://a.test"})");
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ(server->public_base_url, "");
+  EXPECT_EQ(server->location_json, "null");
+  EXPECT_EQ(server->extra_json, "");
+}
+
+TEST(ParseRegistrationTest, WhatIsWrongIsNamed) {
+  auto with = [](const std::string& members) {
+    return RegistrationError(
+        R"({"type":"mTest","serverId":"a","clusterBaseUrl":"http://a.test",)" +
+        members + "}");
+  };
+  EXPECT_THAT(RegistrationError("{"), HasSubstr("registration: is not JSON"));
+  EXPECT_EQ(RegistrationError("7"), "registration: must be an object");
+  EXPECT_EQ(RegistrationError("{}"),
+            "type: must match [A-Za-z][A-Za-z0-9_-]{0,63}");
+  EXPECT_EQ(with(R"("type":"m Test")"),
+            "type: must match [A-Za-z][A-Za-z0-9_-]{0,63}");
+  EXPECT_THAT(with(R"("serverId":"a b")"),
+              HasSubstr("serverId: must match [A-Za-z0-9._~-]{1,128}"));
+  EXPECT_THAT(with(R"("serverId":7)"), HasSubstr("must be a string"));
+  EXPECT_THAT(with(R"("clusterBaseUrl":"nowhere")"),
+              HasSubstr("clusterBaseUrl: must be an absolute"));
+  EXPECT_EQ(with(R"("publicBaseUrl":"a\nb")"),
+            "publicBaseUrl: must be at most 2048 bytes, no control characters");
+  EXPECT_EQ(with(R"("location":")" + std::string(16 << 10, 'x') + "\""),
+            "registration: must be at most 16 KiB");
+}
+
 }  // namespace
 }  // namespace coord

@@ -169,6 +169,48 @@ TEST(CommandLine, WhatMitLacksIsNamed) {
       HasSubstr("OAUTH_CLIENT_SECRET_FILE"));
 }
 
+TEST(CommandLine, MitIsServedWhenAskedFor) {
+  EXPECT_FALSE(ParseOk({}).serve_mit.has_value());
+  const Config config = ParseOk({"--serve_mit=on"});
+  ASSERT_TRUE(config.serve_mit.has_value());
+  EXPECT_FALSE(config.serve_mit->tokens.has_value());
+  EXPECT_FALSE(config.use_tokens());
+  EXPECT_TRUE(config.fanout.forward_authorization);
+}
+
+TEST(CommandLine, MitServedWithCredentialsIssuesTokens) {
+  const ScopedEnvironment secret("OAUTH_CLIENT_SECRET", "s3cret");
+  const std::vector<const char*> arguments = {
+      "--serve_mit=on",      "--server_type=mTest",
+      "--oauth_client_id=x", "--oauth_issuer=http://mst.example/token",
+      "--mit_audience=mIT",  "--token_life=10m"};
+  const Config config = ParseOk(arguments);
+  ASSERT_TRUE(config.serve_mit.has_value() && config.serve_mit->tokens);
+  const TokenIssuerOptions& tokens = *config.serve_mit->tokens;
+  EXPECT_EQ(tokens.issuer, "http://mst.example/token");
+  EXPECT_EQ(tokens.mit_audience, "mIT");
+  EXPECT_EQ(tokens.token_life, absl::Minutes(10));
+  EXPECT_EQ(tokens.clients.Find("mTest")->client_secret, "s3cret");
+  EXPECT_FALSE(config.fanout.forward_authorization);
+
+  std::vector<const char*> off = arguments;
+  off.push_back("--mst_set=off");
+  EXPECT_FALSE(ParseOk(off).serve_mit->tokens.has_value());
+}
+
+TEST(CommandLine, WhatServingMitLacksIsNamed) {
+  const EarlyExit both =
+      ParseExit({"--serve_mit=on", "--mit_url=http://mit.example"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.text, HasSubstr("--serve_mit needs --registry=embedded"));
+  EXPECT_THAT(ParseExit({"--serve_mit=on", "--oauth_client_id=x"}).text,
+              HasSubstr("OAUTH_ISSUER is not set"));
+  EXPECT_THAT(ParseExit({"--serve_mit=on", "--oauth_client_id=x",
+                         "--oauth_issuer=http://mst.example"})
+                  .text,
+              HasSubstr("MIT_AUDIENCE is not set"));
+}
+
 TEST(CommandLine, AnAddressThatIsNoneIsNamedWithItsSource) {
   const EarlyExit exit = ParseExit({"--server_type=mTest", "--server_port=80",
                                     "--server_local_ipv4=10.1.2.3 x"});

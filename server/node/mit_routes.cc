@@ -1,0 +1,195 @@
+#include "server/node/mit_routes.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "common/correlation_id.h"
+#include "common/ids.h"
+#include "common/log.h"
+#include "common/text_view.h"
+#include "server/http/correlated_reply.h"
+#include "server/registry/it_resource.h"
+
+namespace coord {
+namespace {
+
+HttpResponse Refusal(const absl::Status& status) {
+  const std::string_view why = StdView(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return JsonError(400, why);
+    case absl::StatusCode::kUnauthenticated:
+      return JsonError(401, why);
+    case absl::StatusCode::kPermissionDenied:
+      return JsonError(403, why);
+    case absl::StatusCode::kNotFound:
+      return JsonError(404, why);
+    default:
+      return JsonError(503, why);
+  }
+}
+
+// `?managedCluster=off`: the server manages no cluster. Its record is the same.
+bool IsManaged(std::string_view query) {
+  return query.find("managedCluster=off") == std::string_view::npos;
+}
+
+// `<serverId>@<version>`, or an id alone.
+struct Target {
+  std::string server_id;
+  std::optional<RecordVersion> version;
+};
+
+Target TargetOf(const std::string& segment) {
+  const std::size_t at = segment.find('@');
+  if (at == std::string::npos) return {segment, std::nullopt};
+  return {segment.substr(0, at), RecordVersion{segment.substr(at + 1)}};
+}
+
+}  // namespace
+
+MitRoutes::MitRoutes(EventLoop& loop, Registry& registry,
+                     const Membership& membership, Registrar& registrar,
+                     const TokenIssuer* tokens)
+    : loop_(loop),
+      registry_(registry),
+      membership_(membership),
+      registrar_(registrar),
+      tokens_(tokens) {}
+
+void MitRoutes::AddTo(Router& router) {
+  auto add = [this, &router](const char* method, const char* pattern,
+                             auto handle) {
+    router.Add(
+        method, pattern,
+        [this, handle](HttpServerRequest request, PathParameters parameters,
+                       HttpReply reply) {
+          absl::InsecureBitGen random;
+          reply = WithCorrelationId(
+              std::move(reply),
+              NextCorrelationId(FindHeader(request.headers, "x-correlation-id"),
+                                RandomUuid(random), loop_.WallTime()));
+          handle(request, parameters, std::move(reply));
+        });
+  };
+  add("POST", "/mIT/v1/itResources",
+      [this](const HttpServerRequest& request, const PathParameters&,
+             HttpReply reply) { Register(request, std::move(reply)); });
+  add("DELETE", "/mIT/v1/itResources/{}/servers/{}",
+      [this](const HttpServerRequest& request, const PathParameters& parameters,
+             HttpReply reply) {
+        Remove(request, parameters[0], parameters[1], std::move(reply));
+      });
+  if (tokens_ == nullptr) return;
+  add("POST", "/mST/v1/oauth/token",
+      [this](const HttpServerRequest& request, const PathParameters&,
+             HttpReply reply) {
+        const absl::StatusOr<std::string> tokens = tokens_->Grant(request.body);
+        std::move(reply)(tokens.ok() ? JsonAnswer(200, *tokens)
+                                     : Refusal(tokens.status()));
+      });
+}
+
+absl::StatusOr<std::string> MitRoutes::ClientType(
+    const HttpServerRequest& request) const {
+  if (tokens_ == nullptr) return std::string(Credentials::kAnyType);
+  return tokens_->MitClientType(FindHeader(request.headers, "authorization"));
+}
+
+absl::Status MitRoutes::CheckType(const std::string& client_type,
+                                  const std::string& type) {
+  if (client_type == Credentials::kAnyType || client_type == type) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat("invalid token: it is of ", client_type, ", not of ", type));
+}
+
+void MitRoutes::Register(const HttpServerRequest& request, HttpReply reply) {
+  const absl::StatusOr<std::string> client_type = ClientType(request);
+  absl::StatusOr<Server> server =
+      client_type.ok() ? ParseRegistration(request.body) : client_type.status();
+  const absl::Status status =
+      server.ok() ? CheckType(*client_type, server->type) : server.status();
+  if (!status.ok()) {
+    std::move(reply)(Refusal(status));
+    return;
+  }
+  registry_.Register(
+      {*std::move(server), IsManaged(request.query), ""},
+      PostedTo(loop_,
+               [this, reply = std::move(reply)](
+                   const absl::StatusOr<RegisterAnswer>& answer) mutable {
+                 std::move(reply)(FormRegistered(answer));
+               }));
+}
+
+HttpResponse MitRoutes::FormRegistered(
+    const absl::StatusOr<RegisterAnswer>& answer) const {
+  if (!answer.ok()) return Refusal(answer.status());
+  const auto cluster = membership_.Snapshot("", answer->cluster.id);
+  if (!cluster.ok()) return Refusal(cluster.status());
+  return JsonAnswer(
+      200, absl::StrCat(R"({"itResource":)", ItResourceJson(**cluster),
+                        R"(,"leaseTime":)",
+                        absl::ToInt64Milliseconds(answer->lease), "}"));
+}
+
+void MitRoutes::Remove(const HttpServerRequest& request,
+                       const std::string& cluster_id, const std::string& target,
+                       HttpReply reply) {
+  const absl::StatusOr<std::string> client_type = ClientType(request);
+  const absl::StatusOr<SnapshotPtr> cluster =
+      client_type.ok() ? membership_.Snapshot("", cluster_id)
+                       : client_type.status();
+  const absl::Status status =
+      cluster.ok() ? CheckType(*client_type, (*cluster)->identity.type)
+                   : cluster.status();
+  if (!status.ok()) {
+    std::move(reply)(Refusal(status));
+    return;
+  }
+  Target named = TargetOf(target);
+  const ServerKey key{cluster_id, std::move(named.server_id)};
+  const bool was_member = (*cluster)->Find(key.server_id) != nullptr;
+  const std::string& type = (*cluster)->identity.type;
+  auto answer =
+      PostedTo(loop_, [this, key, was_member, reply = std::move(reply)](
+                          const absl::StatusOr<Removal>& removal) mutable {
+        std::move(reply)(FormRemoved(key, was_member, removal));
+      });
+  if (named.version) {
+    registry_.Remove(key, type, {*std::move(named.version)}, std::move(answer));
+    return;
+  }
+  registry_.Unregister(key, type,
+                       [answer = std::move(answer)](
+                           const absl::StatusOr<Removed>& removed) mutable {
+                         answer(removed.ok() ? absl::StatusOr<Removal>(*removed)
+                                             : removed.status());
+                       });
+}
+
+HttpResponse MitRoutes::FormRemoved(const ServerKey& key, bool was_member,
+                                    const absl::StatusOr<Removal>& removal) {
+  if (!removal.ok()) return Refusal(removal.status());
+  if (const auto* newer = std::get_if<NewerRecord>(&*removal)) {
+    return JsonAnswer(
+        200, absl::StrCat(R"({"server":)", ServerJson(newer->record), "}"));
+  }
+  if (!was_member) return JsonError(404, "there is no such server");
+  spdlog::info(
+      "removed as its cluster asked{}",
+      Fields({{"cluster_id", key.cluster_id}, {"server_id", key.server_id}}));
+  // One that is held here and lives comes back.
+  registrar_.Contested(key);
+  return JsonAnswer(
+      200, absl::StrCat(R"({"data":)", JsonString(key.server_id), "}"));
+}
+
+}  // namespace coord
