@@ -163,7 +163,7 @@ class SettingsTest(WorldTest):
     def test_one_clusterd_serves_types_with_the_credentials_of_each(self):
         world = self.make_world(leaseTime=HOUR)
         accounts = {"echo": world.account, "other": Account("other-client")}
-        world.admit("other", accounts["other"])
+        world.mit.admit("other", accounts["other"])
         file = Path(world.directory, "credentials.json")
         file.write_text(json.dumps({
             name: {"client_id": account.client_id,

@@ -19,6 +19,8 @@ from membership_cases import EvictionTest, MembershipTest, RestartTest
 from node_api_cases import KeyRotationTest, NodeApiTest
 from programs import Clusterd
 from proxy_cases import LocalServiceLifeTest, ProxyTest
+from served_cases import (ServedEvictionTest, ServedMembershipTest,
+                          ServedRestartTest, ServedTest)
 from world import BODY_MARK, Account, World, leaks
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +47,9 @@ def load_tests(loader, _tests, _pattern):
         loader.loadTestsFromTestCase(case)
         for case in (GenuineTest, MembershipTest, EvictionTest, RestartTest,
                      AuthorityTest, SettingsTest, KeyRotationTest, NodeApiTest,
-                     FanOutTest, ProxyTest, LocalServiceLifeTest, OutputTest))
+                     FanOutTest, ProxyTest, LocalServiceLifeTest, ServedTest,
+                     ServedMembershipTest, ServedEvictionTest,
+                     ServedRestartTest, OutputTest))
 
 
 def main():

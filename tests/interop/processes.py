@@ -44,6 +44,10 @@ class StandIn(NodeProgram):
     def __init__(self, output):
         super().__init__(output, "stand_in", "stand_in_mit.js", {})
 
+    def admit(self, server_type, account):
+        self.control("clients", {account.client_id: {
+            "secret": account.client_secret, "type": server_type}})
+
     def settings(self, **settings):
         self.control("settings", settings)
 

@@ -54,21 +54,21 @@ class World:
         self.directory = tempfile.mkdtemp(dir=self.output)
         self.programs = []
         self.account = Account()
-        self.mit = self._keep(StandIn(self.directory))
-        self.admit(TYPE, self.account)
-        self.mit.settings(audiences={"mIT": self.account.mit_key,
-                                     AUDIENCE: self.account.generic_key},
-                          **settings)
         self.nodes = []  # genuine ones
         self.clusterds = []
+        self.mit = self._keep(self.start_authority(**settings))
+
+    def start_authority(self, **settings):
+        """The stand-in, with these of its settings."""
+        mit = StandIn(self.directory)
+        mit.admit(TYPE, self.account)
+        mit.settings(audiences={"mIT": self.account.mit_key,
+                                AUDIENCE: self.account.generic_key}, **settings)
+        return mit
 
     def _keep(self, program):
         self.programs.append(program)
         return program
-
-    def admit(self, server_type, account):
-        self.mit.control("clients", {account.client_id: {
-            "secret": account.client_secret, "type": server_type}})
 
     def stop(self):
         for program in reversed(self.programs):
@@ -190,8 +190,10 @@ def call(clusterd, method, path, *options, server_type=TYPE):
 class WorldTest(unittest.TestCase):
     maxDiff = None
 
+    world_class = World
+
     def make_world(self, **settings):
-        world = World(**settings)
+        world = self.world_class(**settings)
         self.addCleanup(world.stop)
         return world
 
