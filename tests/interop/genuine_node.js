@@ -118,6 +118,7 @@ class Node {
     const correlationId = request.headers['x-correlation-id'];
     switch (path) {
       case '/control/register':
+        delete this.settings.registrationStatus; // of a life before this one
         this.cluster.register(correlationId);
         answerJson(response, 200, {});
         break;

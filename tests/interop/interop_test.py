@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """clusterd among nodes of the genuine npm package, all as real processes.
 
-interop_test.py CLUSTERD CLUSTERCTL [--update] [unittest's arguments]. With
---update the table in README.md is written anew. Exits with 77, which ctest takes
-for a skip, where the package is not installed (./dev test does).
+interop_test.py CLUSTERD CLUSTERCTL [--full] [--update] [unittest's arguments]. With
+--full, or INTEROP_FULL in the environment, the long forms; with --update the table
+in README.md is written anew. Exits with 77, which ctest takes for a skip, where the
+package is not installed (./dev test does).
 """
+import os
 import shutil
 import sys
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "support"))
 from authority_cases import AuthorityTest, SettingsTest
+from endurance_cases import ChurnTest, OutageTest
 from fan_out_cases import FanOutTest
 from genuine_cases import GenuineTest
 from membership_cases import EvictionTest, MembershipTest, RestartTest
@@ -21,7 +24,7 @@ from programs import Clusterd
 from proxy_cases import LocalServiceLifeTest, ProxyTest
 from served_cases import (ServedEvictionTest, ServedMembershipTest,
                           ServedRestartTest, ServedTest)
-from world import BODY_MARK, Account, World, leaks
+from world import BODY_MARK, Account, World, WorldTest, leaks
 
 HERE = Path(__file__).resolve().parent
 
@@ -49,7 +52,7 @@ def load_tests(loader, _tests, _pattern):
                      AuthorityTest, SettingsTest, KeyRotationTest, NodeApiTest,
                      FanOutTest, ProxyTest, LocalServiceLifeTest, ServedTest,
                      ServedMembershipTest, ServedEvictionTest,
-                     ServedRestartTest, OutputTest))
+                     ServedRestartTest, OutageTest, ChurnTest, OutputTest))
 
 
 def main():
@@ -58,6 +61,9 @@ def main():
               "./dev test installs (npm ci)")
         sys.exit(77)
     arguments = sys.argv[1:]
+    WorldTest.full = "--full" in arguments or "INTEROP_FULL" in os.environ
+    if "--full" in arguments:
+        arguments.remove("--full")
     if "--update" in arguments:
         arguments.remove("--update")
         FanOutTest.update = True

@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from processes import GenuineNode, PlainService, StandIn
-from programs import Clusterd, CtlError, http_json, wait_until
+from programs import DEADLINE, Clusterd, CtlError, http_json, wait_until
 
 BASE_PATH = "/echo/v1"
 PUBLIC_DOMAIN = "echo.example.test"
@@ -148,7 +148,7 @@ class World:
                 **{clusterd.name: servers_of(clusterd)
                    for clusterd in self.clusterds}}
 
-    def wait_for_rest(self, *services):
+    def wait_for_rest(self, *services, deadline=DEADLINE):
         """Until everyone knows exactly these, where they are now."""
         wanted = {service.id: service.url for service in services}
         lists = {}
@@ -158,7 +158,7 @@ class World:
             return all(known == wanted for known in lists.values())
 
         try:
-            wait_until(f"all know {sorted(wanted)}", at_rest)
+            wait_until(f"all know {sorted(wanted)}", at_rest, deadline)
         except AssertionError as error:
             raise AssertionError(f"{error}; {json.dumps(lists)}") from None
 
@@ -189,7 +189,7 @@ def call(clusterd, method, path, *options, server_type=TYPE):
 
 class WorldTest(unittest.TestCase):
     maxDiff = None
-
+    full = False  # the long forms; set by main
     world_class = World
 
     def make_world(self, **settings):
