@@ -2,10 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,11 +31,13 @@
 #include "server/node/registration_store.h"
 #include "server/node/token_issuer.h"
 #include "server/node/token_verifier.h"
+#include "server/port_file.h"
 #include "server/registry/database.h"
 #include "server/registry/embedded_registry.h"
 #include "server/registry/mit_registry.h"
 #include "server/registry/token_service.h"
 #include "server/rpc/services.h"
+#include "server/status_routes.h"
 #include "server/version.h"
 #include "spdlog/spdlog.h"
 
@@ -55,20 +53,6 @@ int IoThreads(int configured) {
   if (configured > 0) return configured;
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   return std::clamp(cores, 1, kMostIoThreads);
-}
-
-// Written whole and then renamed, so that a reader never sees half of it.
-absl::Status WritePortFile(const std::string& path, const std::string& grpc,
-                           const std::string& http) {
-  const std::string unfinished = path + ".part";
-  std::ofstream file(unfinished, std::ios::trunc);
-  file << "grpc=" << grpc << "\nhttp=" << http << "\n";
-  file.close();
-  if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    return absl::UnavailableError(
-        absl::StrCat("write the port file ", path, ": ", std::strerror(errno)));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -104,7 +88,6 @@ class ClusterServer::Impl {
   absl::Status BuildFanOut();
   absl::Status ServeHttp();
   absl::Status ServeGrpc();
-  void AddStatusRoutes();
   void RegisterOwnServer();
   void ExpireNowAndThen();
   bool IsServedHere(const Server& server) const;
@@ -304,7 +287,9 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
 }
 
 absl::Status ClusterServer::Impl::ServeHttp() {
-  AddStatusRoutes();
+  AddStatusRoutes(
+      router_, [this] { return ready_.load(); },
+      [this] { return metrics_.Text(Sample()); });
   node_routes_->AddTo(router_);
   local_proxy_->AddTo(router_);
   if (mit_routes_ != nullptr) mit_routes_->AddTo(router_);
@@ -328,25 +313,6 @@ absl::Status ClusterServer::Impl::ServeGrpc() {
   if (!listener.ok()) return listener.status();
   grpc_ = *std::move(listener);
   return absl::OkStatus();
-}
-
-void ClusterServer::Impl::AddStatusRoutes() {
-  auto text = [](int status, std::string body) {
-    return HttpResponse{status,
-                        {{"content-type", "text/plain; version=0.0.4"}},
-                        std::move(body)};
-  };
-  router_.Add("GET", "/healthz", [text](auto, auto, HttpReply reply) {
-    std::move(reply)(text(200, "ok\n"));
-  });
-  // Of this process alone, never of the authority: a clusterd that can't reach
-  // its authority still answers fan-outs.
-  router_.Add("GET", "/readyz", [this, text](auto, auto, HttpReply reply) {
-    std::move(reply)(ready_ ? text(200, "ready\n") : text(503, "stopping\n"));
-  });
-  router_.Add("GET", "/metrics", [this, text](auto, auto, HttpReply reply) {
-    std::move(reply)(text(200, metrics_.Text(Sample())));
-  });
 }
 
 void ClusterServer::Impl::RegisterOwnServer() {
