@@ -1,0 +1,63 @@
+#include "server/core/self_preservation.h"
+
+#include <algorithm>
+
+namespace coord {
+namespace {
+
+bool Alarming(std::size_t failing, std::size_t of) {
+  return failing >= 2 && 2 * failing > of;
+}
+
+}  // namespace
+
+void SelfPreservation::Failed(const ServerKey& key, bool held, absl::Time now) {
+  const auto [it, first] = failing_[key.cluster_id].try_emplace(
+      key.server_id, Failing{now, now, held});
+  if (first) ++failing_count_;
+  it->second.last = now;
+  it->second.held = held;
+}
+
+void SelfPreservation::Settled(const ServerKey& key) {
+  const auto cluster = failing_.find(key.cluster_id);
+  if (cluster == failing_.end()) return;
+  failing_count_ -= cluster->second.erase(key.server_id);
+  if (cluster->second.empty()) failing_.erase(cluster);
+}
+
+bool SelfPreservation::Judge(
+    absl::FunctionRef<ClusterSize(const std::string& cluster_id)> size,
+    absl::Time now) {
+  active_ = failing_count_ >= options_.crowd ||
+            std::any_of(failing_.begin(), failing_.end(), [&](const auto& it) {
+              return LooksCutOff(it.second, size(it.first), now);
+            });
+  return active_;
+}
+
+bool SelfPreservation::LooksCutOff(const FailingById& failing, ClusterSize size,
+                                   absl::Time now) const {
+  std::size_t all = 0;
+  std::size_t elsewhere = 0;
+  for (const auto& [id, server] : failing) {
+    if (now - server.last > options_.window) continue;
+    ++all;
+    if (!server.held) ++elsewhere;
+  }
+  const std::size_t held = std::min(size.held, size.servers);
+  return Alarming(all, size.servers) ||
+         Alarming(elsewhere, size.servers - held);
+}
+
+bool SelfPreservation::MayEvict(const ServerKey& key, absl::Time now) const {
+  if (!active_) return true;
+  if (now - last_eviction_ < options_.pace) return false;
+  const auto cluster = failing_.find(key.cluster_id);
+  if (cluster == failing_.end()) return false;
+  const auto server = cluster->second.find(key.server_id);
+  return server != cluster->second.end() &&
+         now - server->second.since >= options_.patience;
+}
+
+}  // namespace coord
