@@ -10,22 +10,25 @@
 namespace coord {
 
 // The first answer goes at once, the next ones after 1 s to 5 min, so that two
-// parties who disagree do not fill the network; ten quiet minutes end it. Not
-// thread-safe.
+// parties who disagree do not fill the network; ten minutes without a claim
+// after an answer end it. Not thread-safe.
 class ContestBackoff {
  public:
   absl::Duration Next(absl::Time now, absl::BitGenRef random) {
-    if (now - last_ > kQuiet) answered_ = 0;
-    last_ = now;
+    if (now - last_answer_ >= kQuiet) answered_ = 0;
     const int attempt = answered_++;
-    if (attempt == 0) return absl::ZeroDuration();
-    return Backoff({absl::Seconds(1), absl::Minutes(5)}, attempt, random);
+    const absl::Duration wait =
+        attempt == 0
+            ? absl::ZeroDuration()
+            : Backoff({absl::Seconds(1), absl::Minutes(5)}, attempt, random);
+    last_answer_ = now + wait;
+    return wait;
   }
 
  private:
   static constexpr absl::Duration kQuiet = absl::Minutes(10);
   int answered_ = 0;
-  absl::Time last_ = absl::InfinitePast();
+  absl::Time last_answer_ = absl::InfinitePast();
 };
 
 }  // namespace coord
