@@ -83,6 +83,16 @@ Metrics::Metrics()
       suspicions_kept_(NewCounter(
           registry_, "clusterd_suspicions_kept_total",
           "Suspects that failed their probes and could not be removed.")),
+      evictions_held_back_(NewCounter(
+          registry_, "clusterd_evictions_held_back_total",
+          "Suspects that self-preservation did not let go at once.")),
+      self_preservations_(
+          NewCounter(registry_, "clusterd_self_preservations_total",
+                     "Times that this process began to suspect itself.")),
+      self_preservation_(
+          NewGauge(registry_, "clusterd_self_preservation",
+                   "1 while most other servers fail their probes, so that this "
+                   "process suspects itself and evicts slowly.")),
       calls_in_flight_(NewGauge(registry_, "clusterd_fanout_calls_in_flight",
                                 "Fan-outs that are not answered yet.")),
       registrations_(NewGauge(registry_, "clusterd_registrations",
@@ -133,6 +143,12 @@ void Metrics::OnSuspected() { suspicions_.Increment(); }
 void Metrics::OnEvicted() { evictions_.Increment(); }
 void Metrics::OnCleared() { suspicions_cleared_.Increment(); }
 void Metrics::OnKept() { suspicions_kept_.Increment(); }
+void Metrics::OnHeldBack() { evictions_held_back_.Increment(); }
+
+void Metrics::OnSelfPreservation(bool active) {
+  if (active) self_preservations_.Increment();
+  self_preservation_.Set(active ? 1 : 0);
+}
 
 std::string Metrics::Text(const MetricsSample& sample) {
   calls_in_flight_.Set(sample.calls_in_flight);

@@ -44,6 +44,8 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   void OnEvicted() override;
   void OnCleared() override;
   void OnKept() override;
+  void OnHeldBack() override;
+  void OnSelfPreservation(bool active) override;
 
   // All metrics in Prometheus' text format.
   std::string Text(const MetricsSample& sample);
@@ -65,6 +67,9 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   prometheus::Counter& evictions_;
   prometheus::Counter& suspicions_cleared_;
   prometheus::Counter& suspicions_kept_;
+  prometheus::Counter& evictions_held_back_;
+  prometheus::Counter& self_preservations_;
+  prometheus::Gauge& self_preservation_;
   prometheus::Gauge& calls_in_flight_;
   prometheus::Gauge& registrations_;
   prometheus::Gauge& clusters_;

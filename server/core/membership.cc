@@ -244,7 +244,10 @@ absl::StatusOr<ClusterSummary> Membership::Summary(
   absl::MutexLock lock(&impl_->mutex);
   const auto followed = impl_->Resolve(type, cluster_id);
   if (!followed.ok()) return followed.status();
-  return (*followed)->table.Summary();
+  ClusterSummary summary = (*followed)->table.Summary();
+  summary.held =
+      std::min(impl_->HeldIn(summary.identity.id).size(), summary.servers);
+  return summary;
 }
 
 std::vector<SnapshotPtr> Membership::List() const {

@@ -86,6 +86,7 @@ struct ClusterSummary {
   absl::Time update_time = absl::InfinitePast();
   std::size_t servers = 0;
   std::size_t node_api_servers = 0;  // of those
+  std::size_t held = 0;              // of those, registered by this process
 };
 
 enum class ChangeType { kJoined, kUpdated, kLeft, kEvicted };

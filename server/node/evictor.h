@@ -21,7 +21,10 @@ struct EvictorOptions {
   int probes = 3;
   absl::Duration probe_pause = absl::Seconds(1);
   absl::Duration quiet = absl::Minutes(10);  // between evictions of one server
-  std::size_t max_workers = 1024;            // suspects handled at one time
+  // After a look at a dead server that stays, ± 10 %. Shorter than the window
+  // of SelfPreservation, which counts on it.
+  absl::Duration look_again = absl::Seconds(30);
+  std::size_t max_workers = 1024;  // suspects handled at one time
 };
 
 // What became of a suspicion, for metrics and logs.
@@ -31,12 +34,21 @@ class EvictionObserver {
   virtual void OnSuspected() = 0;
   virtual void OnEvicted() = 0;
   virtual void OnCleared() = 0;  // it answered, or was replaced
-  virtual void OnKept() = 0;     // dead, but stays: SUSPECTED
+  // Dead, but stays: SUSPECTED. Once for each suspicion.
+  virtual void OnKept() = 0;
+  // The same, because this process suspects itself.
+  virtual void OnHeldBack() = 0;
+  // This process begins to suspect itself, or no longer does.
+  virtual void OnSelfPreservation(bool active) = 0;
 };
 
 // One worker for each suspect, however many calls failed on it:
-// refresh the list → probe → conditional removal → leave to the rest. Works on
-// `loop`; all must outlive it.
+// refresh the list → probe → conditional removal → leave to the rest. A server
+// that is dead and can't be removed is SUSPECTED and looked at again every
+// look_again, until it answers, is replaced or removed: so SUSPECTED ends by
+// itself. While this process suspects itself (SelfPreservation) and the
+// authority answers, a dead server goes within 5 minutes and, for each one that
+// is held back, a minute and a look. Works on `loop`; all must outlive it.
 class Evictor final : public SuspicionSink {
  public:
   Evictor(EventLoop& loop, Registry& registry, Registrar& registrar,
@@ -53,6 +65,9 @@ class Evictor final : public SuspicionSink {
   void Evict(std::string type, std::string cluster_id, std::string server_id,
              RecordVersion seen,
              absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done);
+
+  // Whether this process suspects itself. Thread-safe.
+  bool self_preservation() const;
 
  private:
   class Impl;

@@ -58,6 +58,9 @@ TEST_F(MembershipTest, SummaryCountsWhatTheSnapshotHolds) {
   EXPECT_EQ(summary.identity, kCluster);
   EXPECT_EQ(summary.servers, 2u);
   EXPECT_EQ(summary.node_api_servers, 1u);
+  EXPECT_EQ(summary.held, 0u);
+  membership_.SetHeld({"c1", "n"}, true);
+  EXPECT_EQ(membership_.Summary("", "c1")->held, 1u);
   EXPECT_EQ(summary.revision, Now()->revision);
   EXPECT_EQ(summary.update_time, At(2));
 

@@ -1,5 +1,3 @@
-#include "server/node/evictor.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +6,7 @@
 #include <string>
 
 #include "common/error.h"
-#include "tests/unit/node/node_fixture.h"
+#include "tests/unit/node/evictor_fixture.h"
 
 namespace coord {
 namespace {
@@ -16,32 +14,15 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class CountingObserver final : public EvictionObserver {
- public:
-  void OnSuspected() override { ++suspected; }
-  void OnEvicted() override { ++evicted; }
-  void OnCleared() override { ++cleared; }
-  void OnKept() override { ++kept; }
-  int suspected = 0, evicted = 0, cleared = 0, kept = 0;
-};
-
-// `own` is registered here; `dead` and `peer` are held by others.
-class EvictorTest : public NodeFixture {
+// `dead` and `peer` are held by others.
+class EvictorTest : public EvictorFixture {
  protected:
   EvictorTest() {
     AddStranger("dead");
     AddStranger("peer");
-    Registered(Command("own"));
-    while (Requests() > 0) AnswerAlive();
-    evictor_ =
-        std::make_unique<Evictor>(loop_, registry_, *registrar_, *membership_,
-                                  *peers_, observer_, EvictorOptions{});
+    Start();
   }
 
-  void Suspect(const ServerPtr& server) {
-    evictor_->Suspect({"c-mTest", "mTest", ""}, server);
-    Settle();
-  }
   void FailProbes(int count) {
     for (int i = 0; i < count; ++i) {
       ASSERT_EQ(Requests(), 1u);
@@ -58,9 +39,6 @@ class EvictorTest : public NodeFixture {
     Settle();
     return *std::move(answer);
   }
-
-  CountingObserver observer_;
-  std::unique_ptr<Evictor> evictor_;
 };
 
 TEST_F(EvictorTest, RefreshesProbesRemovesAndTellsTheRest) {
@@ -152,6 +130,48 @@ TEST_F(EvictorTest, ABadAnswerToTheRemovalKeepsIt) {
   Settle();
   EXPECT_EQ(Member("dead")->state, ServerState::kSuspected);
   EXPECT_EQ(Requests(), 0u);
+}
+
+TEST_F(EvictorTest, OneThatStaysIsLookedAtAgainUntilItGoes) {
+  registry_.automatic = false;
+  Suspect(Member("dead"));
+  registry_.FailRegister(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  FailProbes(3);
+  registry_.automatic = true;
+  AwaitRequest(absl::Seconds(33));
+  FailProbes(3);
+  EXPECT_EQ(Member("dead"), nullptr);
+  EXPECT_EQ(observer_.suspected, 1);
+  EXPECT_EQ(observer_.kept, 1);
+  EXPECT_EQ(observer_.evicted, 1);
+}
+
+TEST_F(EvictorTest, SuspectedEndsByItselfWhenItAnswers) {
+  registry_.automatic = false;
+  Suspect(Member("dead"));
+  registry_.FailRegister(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  FailProbes(3);
+  ASSERT_EQ(Member("dead")->state, ServerState::kSuspected);
+  registry_.automatic = true;
+  AwaitRequest(absl::Seconds(33));
+  AnswerAlive();
+  EXPECT_EQ(Member("dead")->state, ServerState::kActive);
+  Advance(absl::Minutes(1));
+  EXPECT_EQ(Requests(), 0u);
+}
+
+TEST_F(EvictorTest, OneThatDrainsGoesOnDrainingWhenItStays) {
+  membership_->SetState(Key("dead"), Member("dead")->version,
+                        ServerState::kDraining, loop_.WallTime());
+  registry_.automatic = false;
+  Suspect(Member("dead"));
+  registry_.FailRegister(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  FailProbes(3);
+  EXPECT_EQ(observer_.kept, 1);
+  EXPECT_EQ(Member("dead")->state, ServerState::kDraining);
 }
 
 TEST_F(EvictorTest, OneThatAnswersAgainIsNoLongerSuspected) {

@@ -65,6 +65,8 @@ class IgnoreEvictions final : public EvictionObserver {
   void OnEvicted() override {}
   void OnCleared() override {}
   void OnKept() override {}
+  void OnHeldBack() override {}
+  void OnSelfPreservation(bool) override {}
 };
 
 class ServiceTest : public testing::Test {

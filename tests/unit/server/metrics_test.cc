@@ -35,5 +35,18 @@ TEST(Metrics, OutcomesAreCountedByKindAndReason) {
   EXPECT_THAT(text, HasSubstr("clusterd_servers 7"));
 }
 
+TEST(Metrics, SelfPreservationIsAGaugeOfItsOwn) {
+  Metrics metrics;
+  EXPECT_THAT(metrics.Text({}), HasSubstr("clusterd_self_preservation 0"));
+  metrics.OnSelfPreservation(true);
+  metrics.OnHeldBack();
+  const std::string text = metrics.Text({});
+  EXPECT_THAT(text, HasSubstr("clusterd_self_preservation 1"));
+  EXPECT_THAT(text, HasSubstr("clusterd_self_preservations_total 1"));
+  EXPECT_THAT(text, HasSubstr("clusterd_evictions_held_back_total 1"));
+  metrics.OnSelfPreservation(false);
+  EXPECT_THAT(metrics.Text({}), HasSubstr("clusterd_self_preservation 0"));
+}
+
 }  // namespace
 }  // namespace coord

@@ -1,0 +1,50 @@
+// An evictor over the real parts of a node.
+#ifndef TESTS_UNIT_NODE_EVICTOR_FIXTURE_H_
+#define TESTS_UNIT_NODE_EVICTOR_FIXTURE_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/node/evictor.h"
+#include "tests/unit/node/node_fixture.h"
+
+namespace coord {
+
+class CountingObserver final : public EvictionObserver {
+ public:
+  void OnSuspected() override { ++suspected; }
+  void OnEvicted() override { ++evicted; }
+  void OnCleared() override { ++cleared; }
+  void OnKept() override { ++kept; }
+  void OnHeldBack() override { ++held_back; }
+  void OnSelfPreservation(bool active) override { alarms.push_back(active); }
+  int suspected = 0, evicted = 0, cleared = 0, kept = 0, held_back = 0;
+  std::vector<bool> alarms;
+};
+
+// `own` is registered here, what tests add is held by others.
+class EvictorFixture : public NodeFixture {
+ protected:
+  // Once the strangers are there.
+  void Start() {
+    Registered(Command("own"));
+    while (Requests() > 0) AnswerAlive();
+    evictor_ =
+        std::make_unique<Evictor>(loop_, registry_, *registrar_, *membership_,
+                                  *peers_, observer_, EvictorOptions{});
+  }
+  void Suspect(const ServerPtr& server) {
+    evictor_->Suspect({"c-mTest", "mTest", ""}, server);
+    Settle();
+  }
+
+  CountingObserver observer_;
+  std::unique_ptr<Evictor> evictor_;
+};
+
+}  // namespace coord
+
+#endif  // TESTS_UNIT_NODE_EVICTOR_FIXTURE_H_
