@@ -83,6 +83,17 @@ void ClusterTable::Remove(std::string_view server_id, ChangeType how,
                                Tombstone{last->update_time, now, revision});
 }
 
+bool ClusterTable::RemoveRecord(std::string_view server_id,
+                                const RecordVersion& version, ChangeType how,
+                                absl::Time now) {
+  auto it = members_.find(AbslView(server_id));
+  if (it != members_.end() && it->second.record->version != version) {
+    return false;
+  }
+  Remove(server_id, how, now);
+  return true;
+}
+
 bool ClusterTable::SetState(std::string_view server_id,
                             const RecordVersion& version, ServerState state,
                             absl::Time now) {

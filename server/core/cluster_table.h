@@ -45,6 +45,9 @@ class ClusterTable {
   void Put(ServerPtr server, absl::Time now);
   // Absent: nothing.
   void Remove(std::string_view server_id, ChangeType how, absl::Time now);
+  // False, and nothing: it is a member of another version.
+  bool RemoveRecord(std::string_view server_id, const RecordVersion& version,
+                    ChangeType how, absl::Time now);
   // False: absent or of another version.
   bool SetState(std::string_view server_id, const RecordVersion& version,
                 ServerState state, absl::Time now);

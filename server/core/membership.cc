@@ -202,6 +202,19 @@ void Membership::Remove(const ServerKey& key, ChangeType how, absl::Time now) {
   impl_->Tell(*followed, wakes);
 }
 
+bool Membership::RemoveRecord(const ServerKey& key,
+                              const RecordVersion& version, ChangeType how,
+                              absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed* followed = impl_->Find(key.cluster_id);
+  if (followed == nullptr) return true;
+  const bool is_it =
+      followed->table.RemoveRecord(key.server_id, version, how, now);
+  impl_->Tell(*followed, wakes);
+  return is_it;
+}
+
 bool Membership::SetState(const ServerKey& key, const RecordVersion& version,
                           ServerState state, absl::Time now) {
   PendingWakes wakes;

@@ -86,6 +86,9 @@ class Membership {
 
   // Removes a server and leaves a tombstone of its date. Not found: nothing.
   void Remove(const ServerKey& key, ChangeType how, absl::Time now);
+  // The same, unless there is a record of another version by now: then false.
+  bool RemoveRecord(const ServerKey& key, const RecordVersion& version,
+                    ChangeType how, absl::Time now);
 
   // Marks a server ACTIVE, SUSPECTED or DRAINING without the authority;
   // survives until the record is replaced by one of another version, or by one

@@ -39,7 +39,11 @@ void Evictor::Impl::TakeRemoval(const ClusterIdentity& cluster,
   const ServerKey key{cluster.id, server->server_id};
   history_.Expire(loop_.Now());
   history_.Evicted(*server, loop_.Now());
-  membership_.Remove(key, ChangeType::kEvicted, now);
+  // One that came back meanwhile did not leave.
+  if (!membership_.RemoveRecord(key, server->version, ChangeType::kEvicted,
+                                now)) {
+    return;
+  }
   registrar_.Contested(key);
   const auto rest = membership_.Snapshot("", cluster.id);
   if (!rest.ok()) return;

@@ -174,6 +174,22 @@ TEST_F(EvictorTest, OneThatDrainsGoesOnDrainingWhenItStays) {
   EXPECT_EQ(Member("dead")->state, ServerState::kDraining);
 }
 
+TEST_F(EvictorTest, OneThatComesBackWhileItIsRemovedStays) {
+  Suspect(Member("dead"));
+  registry_.automatic = false;
+  FailProbes(3);
+  Server back = *Member("dead");
+  back.version = {"v99"};
+  membership_->Apply({"c-mTest", "mTest", ""},
+                     {ChangeType::kUpdated, std::make_shared<Server>(back)},
+                     loop_.WallTime());
+  registry_.AnswerRemoval(Removed{});
+  Settle();
+  ASSERT_NE(Member("dead"), nullptr);
+  EXPECT_EQ(Member("dead")->version.text, "v99");
+  EXPECT_EQ(Requests(), 0u);  // nobody is told that it left
+}
+
 TEST_F(EvictorTest, OneThatAnswersAgainIsNoLongerSuspected) {
   membership_->SetState(Key("dead"), Member("dead")->version,
                         ServerState::kSuspected, loop_.WallTime());
