@@ -106,7 +106,16 @@ class StatusCommand final : public Command {
                  Date(it.next_renewal_time()), it.message()});
     }
     Print(context, table, "nothing is registered here");
+    ShowSelfPreservation(context, *response);
     return ExitCode::kOk;
+  }
+
+  // All registrations say the same.
+  static void ShowSelfPreservation(
+      const Context& context, const pb::ListRegistrationsResponse& response) {
+    if (response.registrations().empty()) return;
+    const std::string text = SelfPreservationText(response.registrations(0));
+    if (!text.empty()) context.out << "\nevictions: " << text << "\n";
   }
 
   ExitCode ShowOnly(const Context& context,

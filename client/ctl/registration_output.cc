@@ -31,6 +31,7 @@ std::string RegistrationText(const pb::Registration& registration) {
       {"registered:", Date(registration.register_time())},
       {"next renewal:", Date(registration.next_renewal_time())},
       {"announced:", AnnouncementText(registration.announcement())},
+      {"evictions:", SelfPreservationText(registration)},
       {"etag:", server.etag()}};
   std::string text;
   for (const auto& [name, value] : lines) {
@@ -50,6 +51,11 @@ std::string RegistrationEnv(const pb::Registration& registration) {
       "\nCLUSTER_STATUS_SERVERS=", status.server_count(),
       "\nCLUSTER_STATUS_UPDATED_AT=", ShellQuote(Date(status.update_time())),
       "\nCLUSTER_STATUS_LEASE_TIME=", lease, "\n");
+}
+
+std::string SelfPreservationText(const pb::Registration& registration) {
+  if (!registration.status().self_preservation()) return "";
+  return "slowed down, most other servers fail their probes";
 }
 
 std::string AnnouncementText(const pb::Announcement& announcement) {

@@ -17,6 +17,10 @@ std::string RegistrationText(
 std::string RegistrationEnv(
     const ::mimik::cluster::v1::Registration& registration);
 
+// That clusterd suspects itself; empty when it doesn't.
+std::string SelfPreservationText(
+    const ::mimik::cluster::v1::Registration& registration);
+
 // `3 of 4 told, 1 failed`; empty when nobody was to be told.
 std::string AnnouncementText(
     const ::mimik::cluster::v1::Announcement& announcement);

@@ -113,7 +113,8 @@ void ToProto(const ClusterSnapshot& cluster, pb::Cluster* out) {
   SetTime(cluster.update_time, out, &pb::Cluster::mutable_update_time);
 }
 
-void ToProto(const RegistrationView& registration, pb::Registration* out) {
+void ToProto(const RegistrationView& registration, bool self_preservation,
+             pb::Registration* out) {
   ToProto(registration.server, out->mutable_server());
   out->set_local_base_url(Utf8(registration.local_base_url));
   out->set_session_id(registration.session_id);
@@ -136,6 +137,7 @@ void ToProto(const RegistrationView& registration, pb::Registration* out) {
   status.set_registration_status(Utf8(registration.StatusText()));
   status.set_server_count(registration.server_count);
   status.set_url(out->server().cluster_base_url());
+  status.set_self_preservation(self_preservation);
   SetTime(registration.cluster_update_time, &status,
           &pb::ClusterStatus::mutable_update_time);
   if (registration.lease > absl::ZeroDuration()) {

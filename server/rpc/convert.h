@@ -37,7 +37,8 @@ bool ToProto(absl::Time time, google::protobuf::Timestamp* out);
 
 void ToProto(const Server& server, pb::Server* out);
 void ToProto(const ClusterSnapshot& cluster, pb::Cluster* out);
-void ToProto(const RegistrationView& registration, pb::Registration* out);
+void ToProto(const RegistrationView& registration, bool self_preservation,
+             pb::Registration* out);
 void ToProto(const UnregisterAnswer& answer, pb::UnregisterServerResponse* out);
 pb::ChangeType ToProto(ChangeType type);
 pb::RegistrationState ToProto(RegistrationState state);

@@ -37,6 +37,7 @@ std::string ListKey(const Names&... names) {
 
 void FillRegistrations(const PageRequest& page,
                        std::vector<RegistrationView>& views,
+                       bool self_preservation,
                        pb::ListRegistrationsResponse* response) {
   auto key = [](const RegistrationView& view) {
     return ListKey(view.server.type, view.server.server_id,
@@ -47,7 +48,7 @@ void FillRegistrations(const PageRequest& page,
   response->set_next_page_token(FillPage(
       kRegistrations, page, views, key, [&](const RegistrationView& view) {
         pb::Registration* added = response->add_registrations();
-        ToProto(view, added);
+        ToProto(view, self_preservation, added);
         return added->ByteSizeLong();
       }));
 }
@@ -82,10 +83,14 @@ void FillServers(const PageRequest& page, const ClusterSnapshot& cluster,
 
 // Answers a call with one registration.
 template <typename Response>
-auto AnswerRegistration(UnaryCall call, Response* response) {
-  return [call = std::move(call),
+auto AnswerRegistration(const Evictor& evictor, UnaryCall call,
+                        Response* response) {
+  return [&evictor, call = std::move(call),
           response](absl::StatusOr<RegistrationView> view) mutable {
-    if (view.ok()) ToProto(*view, response->mutable_registration());
+    if (view.ok()) {
+      ToProto(*view, evictor.self_preservation(),
+              response->mutable_registration());
+    }
     call.Finish(view.status());
   };
 }
@@ -107,8 +112,9 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
       command->wait =
           std::min(TimeLeft(*context, options_.deadline_margin), kDefaultWait);
     }
-    backend_.registrar.Register(*std::move(command),
-                                AnswerRegistration(std::move(call), response));
+    backend_.registrar.Register(
+        *std::move(command),
+        AnswerRegistration(backend_.evictor, std::move(call), response));
     return reactor;
   }
 
@@ -173,8 +179,9 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     UnaryReactor* reactor = call.reactor();
     auto ref = RefFromProto(*request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
-    backend_.registrar.Get(*std::move(ref),
-                           AnswerRegistration(std::move(call), response));
+    backend_.registrar.Get(
+        *std::move(ref),
+        AnswerRegistration(backend_.evictor, std::move(call), response));
     return reactor;
   }
 
@@ -192,9 +199,13 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     }
     backend_.registrar.List(
         request->type(),
-        [call = std::move(call), page = *std::move(page), response](
+        [&evictor = backend_.evictor, call = std::move(call),
+         page = *std::move(page), response](
             absl::StatusOr<std::vector<RegistrationView>> views) mutable {
-          if (views.ok()) FillRegistrations(page, *views, response);
+          if (views.ok()) {
+            FillRegistrations(page, *views, evictor.self_preservation(),
+                              response);
+          }
           call.Finish(views.status());
         });
     return reactor;
@@ -253,7 +264,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     backend_.registrar.SetDraining(
         *std::move(ref), draining,
-        AnswerRegistration(std::move(call), response));
+        AnswerRegistration(backend_.evictor, std::move(call), response));
     return reactor;
   }
 

@@ -222,6 +222,21 @@ TEST_F(ClusterctlTest, StatusEnvNeedsOneRegistration) {
   EXPECT_THAT(err(), HasSubstr("2 match"));
 }
 
+TEST_F(ClusterctlTest, StatusTellsWhetherClusterdSuspectsItself) {
+  server_.on_list_registrations = [](const auto& request, auto* response) {
+    pb::Registration& registration = *response->add_registrations();
+    registration.mutable_server()->set_server_id("node-1");
+    registration.mutable_status()->set_self_preservation(request.type() ==
+                                                         "orders");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"status"}), ExitCode::kOk);
+  EXPECT_THAT(out(), Not(HasSubstr("evictions")));
+  EXPECT_EQ(Run({"status", "orders"}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr("\nevictions: slowed down, most other servers "
+                               "fail their probes\n"));
+}
+
 TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {
   server_.on_fan_out = [](const auto&, auto* response) {
     response->set_verdict(pb::VERDICT_COMPLETE);

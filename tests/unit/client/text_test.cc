@@ -107,6 +107,15 @@ TEST(RegistrationTextTest, LeavesOutWhatIsNotKnown) {
             "alive by:      clusterd's own probe\n");
 }
 
+TEST(RegistrationTextTest, TellsWhetherClusterdSuspectsItself) {
+  pb::Registration registration;
+  EXPECT_EQ(SelfPreservationText(registration), "");
+  registration.mutable_status()->set_self_preservation(true);
+  EXPECT_THAT(RegistrationText(registration),
+              testing::EndsWith("evictions:     slowed down, most other "
+                                "servers fail their probes\n"));
+}
+
 TEST(RegistrationTextTest, CountsTheAnnouncement) {
   pb::Announcement announcement;
   EXPECT_EQ(AnnouncementText(announcement), "");

@@ -140,7 +140,7 @@ TEST(ToProtoTest, RegistrationsTellTheirStatus) {
   view.announcement.failed = {{"node-2", "no answer"}};
   view.server_count = 4;
   pb::Registration out;
-  ToProto(view, &out);
+  ToProto(view, true, &out);
   EXPECT_EQ(out.local_base_url(), "http://127.0.0.1:8080");
   EXPECT_EQ(out.state(), pb::REGISTRATION_STATE_PENDING);
   EXPECT_EQ(out.ttl().seconds(), 30);
@@ -151,6 +151,7 @@ TEST(ToProtoTest, RegistrationsTellTheirStatus) {
   EXPECT_EQ(out.announcement().failed(), 1);
   EXPECT_EQ(out.status().server_count(), 4);
   EXPECT_EQ(out.status().url(), "http://10.0.0.1:8080");
+  EXPECT_TRUE(out.status().self_preservation());
 }
 
 TEST(FromProtoTest, RegistrationsKeepWhatTheCallerSays) {
