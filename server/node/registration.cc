@@ -65,7 +65,6 @@ void Registration::Start(const std::string& correlation_id) {
   correlation_id_ = correlation_id;
   sleep_ = Sleep::kAwake;
   heard_ = context_.loop.Now();
-  contested_ = false;
   misses_ = 0;
   ProbeAfter(wanted_.ttl ? absl::InfiniteDuration()
                          : context_.Jittered(context_.options.probe_interval));
@@ -133,7 +132,8 @@ void Registration::Halt() {
 }
 
 void Registration::StopTimers() {
-  for (TimerId* timer : {&attempt_timer_, &lone_timer_, &probe_timer_}) {
+  for (TimerId* timer :
+       {&attempt_timer_, &lone_timer_, &probe_timer_, &contest_timer_}) {
     context_.loop.Cancel(std::exchange(*timer, kNoTimer));
   }
 }

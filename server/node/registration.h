@@ -180,6 +180,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   // registration_liveness.cc
   void ProbeAfter(absl::Duration delay);  // infinite: never
   void Probe();
+  void DecideContest();
   void OnProbed(absl::Time asked, bool alive, const std::string& why);
   absl::Duration Patience() const;
   void WakeUp();
@@ -243,11 +244,12 @@ class Registration : public std::enable_shared_from_this<Registration> {
 
   Sleep sleep_ = Sleep::kAwake;
   absl::Time heard_ = absl::InfinitePast();  // the last sign of life
-  bool contested_ = false;                   // a probe is to decide
+  bool contested_ = false;  // the probe that is in flight decides
   bool probing_ = false;
   int misses_ = 0;
   absl::Time first_miss_ = absl::InfinitePast();
   TimerId probe_timer_ = kNoTimer;
+  TimerId contest_timer_ = kNoTimer;  // a claim waits for its probe
   ContestBackoff contest_backoff_;
 
   std::optional<Exit> exit_;

@@ -40,11 +40,21 @@ absl::Duration Registration::Patience() const {
 }
 
 void Registration::Contest() {
-  if (contested_ || !renewable() || state_ != RegistrationState::kRegistered) {
+  if (contested_ || contest_timer_ != kNoTimer || !renewable() ||
+      state_ != RegistrationState::kRegistered) {
     return;
   }
+  // By a timer of its own: other probes go on while a claim waits.
+  contest_timer_ =
+      RunAfter(contest_backoff_.Next(context_.loop.Now(), context_.random),
+               &Registration::DecideContest);
+}
+
+void Registration::DecideContest() {
+  contest_timer_ = kNoTimer;
   contested_ = true;
-  ProbeAfter(contest_backoff_.Next(context_.loop.Now(), context_.random));
+  context_.loop.Cancel(probe_timer_);
+  Probe();
 }
 
 void Registration::ProbeAfter(absl::Duration delay) {
@@ -62,7 +72,10 @@ void Registration::Probe() {
       Guarded([asked = context_.loop.Now(), session = wanted_.session_id](
                   Registration& self, bool alive, const std::string& why) {
         self.probing_ = false;
-        if (self.removing()) return;
+        if (self.removing()) {
+          self.contested_ = false;
+          return;
+        }
         if (session != self.wanted_.session_id) alive = true;
         self.OnProbed(asked, alive, why);
       }));

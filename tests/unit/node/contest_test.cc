@@ -101,6 +101,52 @@ TEST_F(ContestTest, RepeatedClaimsAreAnsweredMoreAndMoreSlowly) {
   EXPECT_EQ(Requests(), 1u);
 }
 
+TEST_F(ContestTest, AProbedServiceIsProbedWhileAClaimWaits) {
+  Registered(Command("a", std::nullopt));
+  // Until the next claim waits for longer than three probes take.
+  for (int i = 0; i < 9; ++i) {
+    const int before = registry_.register_calls;
+    Contest("a");
+    while (registry_.register_calls == before) {
+      while (Requests() > 0) AnswerAlive();
+      Advance(absl::Seconds(1));
+    }
+  }
+  Contest("a");
+  for (int i = 0; i < 3; ++i) {
+    AwaitRequest(absl::Seconds(12));
+    AnswerDead();
+  }
+  EXPECT_FALSE(IsHeld("a"));
+}
+
+TEST_F(ContestTest, AClaimOutlivesARetryOfTheCaller) {
+  RegisterCommand command = Command("a");
+  command.session_id = Registered(command).session_id;
+  registry_.records["c-mTest"].erase("a");
+  Contest("a");
+  ASSERT_EQ(Requests(), 1u);
+  Registered(command);
+  AnswerAlive();
+  EXPECT_TRUE(registry_.records["c-mTest"].contains("a"));
+}
+
+TEST_F(ContestTest, AClaimThatARemovalOvertookDoesNotBlockTheNext) {
+  Registered(Command("a"));
+  Contest("a");
+  registry_.automatic = false;
+  Unregister(Ref("a"));
+  AnswerAlive();
+  Registered(Command("a"));
+  registry_.AnswerUnregister(absl::OkStatus());
+  Settle();
+  registry_.AnswerRegister();
+  Settle();
+  Contest("a");
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(Requests(), 1u);
+}
+
 TEST_F(ContestTest, AnAnswerThatLacksAServerIsAClaim) {
   Registered(Command("a"));
   Advance(absl::Seconds(1));
