@@ -51,7 +51,6 @@ void Evictor::Impl::Refresh(const CasePtr& suspect,
     auto self = weak.lock();
     if (self == nullptr || !self->Current(suspect)) return;
     suspect->refreshed = std::move(status);
-    self->FollowOwnRenewal(*suspect);
     (*self.*next)(suspect);
   });
 }
@@ -63,6 +62,7 @@ void Evictor::Impl::Investigate(const CasePtr& suspect) {
 }
 
 void Evictor::Impl::Probe(const CasePtr& suspect) {
+  FollowOwnRenewal(*suspect);
   if (Replaced(*suspect)) {
     Clear(*suspect);
     return;
@@ -98,6 +98,7 @@ void Evictor::Impl::OnProbed(const CasePtr& suspect, bool alive,
 }
 
 void Evictor::Impl::Convict(const CasePtr& suspect) {
+  FollowOwnRenewal(*suspect);
   if (Replaced(*suspect)) {
     Clear(*suspect);
   } else if (!history_.MayEvict(*suspect->server, loop_.Now())) {
@@ -216,7 +217,6 @@ void Evictor::Impl::LookAgainLater(const CasePtr& suspect) {
                    suspect->refreshed.reset();
                    suspect->probes = 0;
                    suspect->superseded = false;
-                   self->FollowOwnRenewal(*suspect);
                    self->Investigate(suspect);
                  });
 }
