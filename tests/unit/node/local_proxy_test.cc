@@ -12,7 +12,6 @@
 namespace coord {
 namespace {
 
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 class FakeVerifier final : public NodeTokenVerifier {
