@@ -20,6 +20,7 @@ from crash_cases import CrashTest, RestartTest
 from disk_cases import BadDataDirTest, DiskTest
 from herd_cases import HerdTest, WatchTest
 from http_cases import HttpTest
+from network_cases import NetworkTest
 from programs import Clusterd
 from scene import FaultTest
 from session_cases import DeathTest, PauseTest
