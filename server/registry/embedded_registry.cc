@@ -23,6 +23,9 @@ constexpr absl::Duration kMaxLease = absl::Milliseconds(2'147'483'647);
 constexpr absl::Duration kSweepGap = absl::Milliseconds(100);
 // When the store refused a sweep.
 constexpr absl::Duration kSweepRetry = absl::Seconds(10);
+// How often the loop looks whether it was held up; by as much is not worth a
+// word: no lease is so short.
+constexpr absl::Duration kLook = absl::Seconds(10);
 
 absl::Status CheckServer(const Server& server) {
   if (!IsValidServerType(server.type)) {
@@ -101,6 +104,7 @@ class EmbeddedRegistry::Impl
     ServerPtr newer;
   };
   struct Sweep : Operation {
+    bool held_up = false;
     Done<absl::Duration> done;  // when to sweep again
     std::vector<std::pair<ServerKey, ServerPtr>> expired;
   };
@@ -122,6 +126,7 @@ class EmbeddedRegistry::Impl
   void Forget(const ServerKey& key, ServerPtr server, ChangeType how);
   void Publish(const ServerKey& key, ChangeType type, ServerPtr server);
   void SweepAfter(absl::Duration delay);
+  void ArmSweep(absl::Time due);
 
   Database& database_;
   EventLoop& loop_;
@@ -263,6 +268,13 @@ Removal EmbeddedRegistry::Impl::Apply(Removing& op) {
 }
 
 absl::Status EmbeddedRegistry::Impl::Decide(Sweep& op) {
+  // Renewals wait to be read: as after a restart, leases start anew.
+  if (op.held_up) {
+    for (const auto& [key, entry] : entries_) {
+      leases_.Grant(key, op.now + life_);
+    }
+    return absl::OkStatus();
+  }
   for (ServerKey& key : leases_.TakeExpired(op.now)) {
     absl::StatusOr<ServerPtr> current = Current(key);
     if (!current.ok()) return current.status();
@@ -325,15 +337,25 @@ void EmbeddedRegistry::Impl::Publish(const ServerKey& key, ChangeType type,
 
 void EmbeddedRegistry::Impl::SweepAfter(absl::Duration delay) {
   loop_.Post([this, weak = weak_from_this(), delay] {
+    if (!weak.expired()) ArmSweep(loop_.Now() + delay);
+  });
+}
+
+void EmbeddedRegistry::Impl::ArmSweep(absl::Time due) {
+  const absl::Time now = loop_.Now();
+  const absl::Time next = std::min(due, now + kLook);
+  loop_.RunAfter(next - now, [this, weak = weak_from_this(), due, next] {
     if (weak.expired()) return;
-    loop_.RunAfter(delay, [this, weak] {
-      if (weak.expired()) return;
-      auto sweep = std::make_shared<Sweep>();
-      sweep->done = [this](absl::StatusOr<absl::Duration> next) {
-        SweepAfter(next.value_or(kSweepRetry));
-      };
-      Submit(std::move(sweep));
-    });
+    auto sweep = std::make_shared<Sweep>();
+    sweep->held_up = loop_.Now() - next > kLook;
+    if (!sweep->held_up && loop_.Now() < due) {
+      ArmSweep(due);
+      return;
+    }
+    sweep->done = [this](absl::StatusOr<absl::Duration> next_delay) {
+      SweepAfter(next_delay.value_or(kSweepRetry));
+    };
+    Submit(std::move(sweep));
   });
 }
 

@@ -296,6 +296,18 @@ TEST_F(EmbeddedRegistryTest, ASweepThatTheStoreRefusedIsDoneLater) {
   EXPECT_THAT(TakeLog(), ElementsAre("evicted a http://a.test"));
 }
 
+TEST_F(EmbeddedRegistryTest, AfterItWasHeldUpLeasesStartAnew) {
+  MustRegister(Node("a"));
+  TakeLog();
+  loop_.Stall(absl::Hours(5));
+  Advance(absl::ZeroDuration());
+  Advance(absl::Seconds(1));
+  Advance(absl::Hours(4) + absl::Seconds(58));
+  EXPECT_THAT(TakeLog(), IsEmpty());
+  Advance(absl::Seconds(2));
+  EXPECT_THAT(TakeLog(), ElementsAre("evicted a http://a.test"));
+}
+
 TEST_F(EmbeddedRegistryTest,
        AServerWhoseRegistrationFailedLeavesNothingBehind) {
   MustRegister(Node("a"));
