@@ -214,7 +214,8 @@ TEST_F(ChurnTest, LeavesNoMemoryBehind) {
   const std::size_t before = HeapBytes();
   if (before < 1024) GTEST_SKIP() << "this malloc does not say what it holds";
   for (int i = 0; i < 3; ++i) Churn();
-  EXPECT_LT(HeapBytes(), before + (64 << 10));
+  // One registration forgotten at each turn would be a megabyte.
+  EXPECT_LT(HeapBytes(), before + (256 << 10));
 }
 
 }  // namespace
