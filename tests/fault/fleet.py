@@ -2,6 +2,7 @@
 process of its own: it has an address, and dies with all its connections."""
 import asyncio
 import json
+import socket
 import threading
 
 from programs import DEADLINE
@@ -16,6 +17,7 @@ class Service:
         self.port = 0
         self.connections = set()
         self.listener = None
+        self.grave = None  # of a dead one: holds its port, and listens not
 
     @property
     def url(self):
@@ -38,11 +40,13 @@ class Service:
         async def move():
             if self.alive:
                 await self._die()
+            self.leave_grave()
             self.port = 0
             await self.listen()
         self.fleet.run(move())
 
     async def listen(self):
+        self.leave_grave()
         self.listener = await asyncio.get_running_loop().create_server(
             lambda: Connection(self), self.fleet.host, self.port, backlog=1024)
         self.port = self.listener.sockets[0].getsockname()[1]
@@ -52,6 +56,15 @@ class Service:
         self.listener = None
         for connection in list(self.connections):
             connection.transport.abort()
+        # Nobody else may be given the port, and be taken for this one.
+        self.grave = socket.socket()
+        self.grave.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.grave.bind((self.fleet.host, self.port))
+
+    def leave_grave(self):
+        if self.grave is not None:
+            self.grave.close()
+            self.grave = None
 
 
 class Connection(asyncio.Protocol):
@@ -118,6 +131,7 @@ class Fleet:
         for service in self.services:
             if service.alive:
                 service.die()
+            service.leave_grave()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(DEADLINE)
         self.loop.close()
