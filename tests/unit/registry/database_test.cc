@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "common/error.h"
 #include "common/text_view.h"
 #include "server/registry/sqlite.h"
@@ -169,13 +171,19 @@ TEST_F(DatabaseTest, AFullDiskFailsTheWholeGroupUntilThereIsRoom) {
   // A pragma, unlike data, is set whatever becomes of the transaction.
   ASSERT_TRUE(Submit(Execute("PRAGMA max_page_count = 1")).ok());
   std::vector<absl::Status> results;
+  absl::BlockingCounter missing(3);
   {
     PausedWriter paused(*database_);
-    auto note = [&results](absl::Status status) { results.push_back(status); };
+    auto note = [&](absl::Status status) {
+      results.push_back(std::move(status));
+      missing.DecrementCount();
+    };
     database_->Submit(Insert("a"), note);
     database_->Submit(Insert("b", std::string(100'000, 'x')), note);
     database_->Submit(Insert("c"), note);
   }
+  // What is asked for meanwhile might share their transaction, and their fate.
+  missing.Wait();
 
   EXPECT_THAT(Ids(), ElementsAre("before"));
   ASSERT_EQ(results.size(), 3U);
