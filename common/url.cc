@@ -14,7 +14,6 @@
 namespace coord {
 namespace {
 
-constexpr std::size_t kMaxBaseUrl = 2048;
 constexpr std::size_t kMaxPath = 8192;
 constexpr std::size_t kMaxQuery = 8192;
 constexpr std::size_t kMaxHost = 253;
@@ -170,7 +169,7 @@ std::string BaseUrl::ToString() const {
 }
 
 absl::StatusOr<BaseUrl> ParseBaseUrl(std::string_view url) {
-  if (url.size() > kMaxBaseUrl) return Broken("must be at most 2048 bytes");
+  if (url.size() > kMaxUrlBytes) return Broken("must be at most 2048 bytes");
   BaseUrl base;
   const std::size_t scheme_end = url.find("://");
   const std::string_view scheme =

@@ -29,6 +29,9 @@ struct Origin {
   }
 };
 
+// Of an absolute URL.
+inline constexpr std::size_t kMaxUrlBytes = 2048;
+
 struct BaseUrl {
   Origin origin;
   std::string path;  // empty, or starts with `/` and does not end with one
@@ -36,7 +39,7 @@ struct BaseUrl {
   std::string ToString() const;
 };
 
-// Parses an absolute http or https URL of at most 2048 bytes without user,
+// Parses an absolute http or https URL of at most kMaxUrlBytes without user,
 // query or fragment, whose path is one that CheckCallPath allows. The host is
 // put in lower case. Errors: INVALID_ARGUMENT, the message is the rule that was
 // broken, for example `must have a port from 1 to 65535`.

@@ -109,6 +109,22 @@ HttpResponse JsonError(int status, std::string_view message) {
                                 {"message", EscapeInvalidUtf8(message)}}));
 }
 
+HttpResponse JsonError(const absl::Status& status) {
+  const std::string_view why = StdView(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return JsonError(400, why);
+    case absl::StatusCode::kUnauthenticated:
+      return JsonError(401, why);
+    case absl::StatusCode::kPermissionDenied:
+      return JsonError(403, why);
+    case absl::StatusCode::kNotFound:
+      return JsonError(404, why);
+    default:
+      return JsonError(503, why);
+  }
+}
+
 HttpResponse JsonAnswer(int status, std::string body) {
   return {status, {{"content-type", "application/json"}}, std::move(body)};
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/http/listener.h"
 
 namespace coord {
@@ -40,6 +41,9 @@ class Router {
 
 // An error of the node API: `{"statusCode","title","message"}`.
 HttpResponse JsonError(int status, std::string_view message);
+// The same of `status`, not OK: 400 INVALID_ARGUMENT, 401 UNAUTHENTICATED, 403
+// PERMISSION_DENIED, 404 NOT_FOUND, 503 for all else.
+HttpResponse JsonError(const absl::Status& status);
 // `body` as it is, with content-type application/json.
 HttpResponse JsonAnswer(int status, std::string body);
 // The reason phrase of `status`; `Unknown` when it has none.

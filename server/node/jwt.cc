@@ -20,6 +20,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/text_view.h"
+#include "server/registry/json_member.h"
 
 namespace coord {
 namespace {
@@ -44,10 +45,7 @@ std::optional<json::object> DecodeObject(std::string_view part) {
 }
 
 std::string StringClaim(const json::object& claims, std::string_view name) {
-  const json::value* value =
-      claims.if_contains(json::string_view(name.data(), name.size()));
-  if (value == nullptr || !value->is_string()) return "";
-  return std::string(value->get_string().data(), value->get_string().size());
+  return StringMember(claims, name).value_or("");
 }
 
 absl::Time TimeClaim(const json::object& claims, std::string_view name) {

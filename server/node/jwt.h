@@ -14,6 +14,9 @@ struct evp_pkey_st;
 
 namespace coord {
 
+// The `type` of cluster tokens.
+inline constexpr std::string_view kClusterKind = "cluster";
+
 enum class JwtAlgorithm { kHs256, kRs256, kEs256 };
 
 // A token taken apart; believed only once its signature was verified.

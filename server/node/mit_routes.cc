@@ -6,33 +6,13 @@
 #include <utility>
 #include <variant>
 
-#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "common/correlation_id.h"
-#include "common/ids.h"
 #include "common/log.h"
-#include "common/text_view.h"
 #include "server/http/correlated_reply.h"
 #include "server/registry/it_resource.h"
 
 namespace coord {
 namespace {
-
-HttpResponse Refusal(const absl::Status& status) {
-  const std::string_view why = StdView(status.message());
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return JsonError(400, why);
-    case absl::StatusCode::kUnauthenticated:
-      return JsonError(401, why);
-    case absl::StatusCode::kPermissionDenied:
-      return JsonError(403, why);
-    case absl::StatusCode::kNotFound:
-      return JsonError(404, why);
-    default:
-      return JsonError(503, why);
-  }
-}
 
 // `?managedCluster=off`: the server manages no cluster. Its record is the same.
 bool IsManaged(std::string_view query) {
@@ -65,17 +45,13 @@ MitRoutes::MitRoutes(EventLoop& loop, Registry& registry,
 void MitRoutes::AddTo(Router& router) {
   auto add = [this, &router](const char* method, const char* pattern,
                              auto handle) {
-    router.Add(
-        method, pattern,
-        [this, handle](HttpServerRequest request, PathParameters parameters,
-                       HttpReply reply) {
-          absl::InsecureBitGen random;
-          reply = WithCorrelationId(
-              std::move(reply),
-              NextCorrelationId(FindHeader(request.headers, "x-correlation-id"),
-                                RandomUuid(random), loop_.WallTime()));
-          handle(request, parameters, std::move(reply));
-        });
+    router.Add(method, pattern,
+               [this, handle](HttpServerRequest request,
+                              PathParameters parameters, HttpReply reply) {
+                 Correlate(FindHeader(request.headers, "x-correlation-id"),
+                           loop_.WallTime(), reply);
+                 handle(request, parameters, std::move(reply));
+               });
   };
   add("POST", "/mIT/v1/itResources",
       [this](const HttpServerRequest& request, const PathParameters&,
@@ -91,7 +67,7 @@ void MitRoutes::AddTo(Router& router) {
              HttpReply reply) {
         const absl::StatusOr<std::string> tokens = tokens_->Grant(request.body);
         std::move(reply)(tokens.ok() ? JsonAnswer(200, *tokens)
-                                     : Refusal(tokens.status()));
+                                     : JsonError(tokens.status()));
       });
 }
 
@@ -117,7 +93,7 @@ void MitRoutes::Register(const HttpServerRequest& request, HttpReply reply) {
   const absl::Status status =
       server.ok() ? CheckType(*client_type, server->type) : server.status();
   if (!status.ok()) {
-    std::move(reply)(Refusal(status));
+    std::move(reply)(JsonError(status));
     return;
   }
   registry_.Register(
@@ -131,9 +107,9 @@ void MitRoutes::Register(const HttpServerRequest& request, HttpReply reply) {
 
 HttpResponse MitRoutes::FormRegistered(
     const absl::StatusOr<RegisterAnswer>& answer) const {
-  if (!answer.ok()) return Refusal(answer.status());
+  if (!answer.ok()) return JsonError(answer.status());
   const auto cluster = membership_.Snapshot("", answer->cluster.id);
-  if (!cluster.ok()) return Refusal(cluster.status());
+  if (!cluster.ok()) return JsonError(cluster.status());
   return JsonAnswer(
       200, absl::StrCat(R"({"itResource":)", ItResourceJson(**cluster),
                         R"(,"leaseTime":)",
@@ -151,7 +127,7 @@ void MitRoutes::Remove(const HttpServerRequest& request,
       cluster.ok() ? CheckType(*client_type, (*cluster)->identity.type)
                    : cluster.status();
   if (!status.ok()) {
-    std::move(reply)(Refusal(status));
+    std::move(reply)(JsonError(status));
     return;
   }
   Target named = TargetOf(target);
@@ -177,7 +153,7 @@ void MitRoutes::Remove(const HttpServerRequest& request,
 
 HttpResponse MitRoutes::FormRemoved(const ServerKey& key, bool was_member,
                                     const absl::StatusOr<Removal>& removal) {
-  if (!removal.ok()) return Refusal(removal.status());
+  if (!removal.ok()) return JsonError(removal.status());
   if (const auto* newer = std::get_if<NewerRecord>(&*removal)) {
     return JsonAnswer(
         200, absl::StrCat(R"({"server":)", ServerJson(newer->record), "}"));

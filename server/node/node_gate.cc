@@ -2,22 +2,10 @@
 
 #include <utility>
 
-#include "absl/random/random.h"
-#include "common/correlation_id.h"
-#include "common/ids.h"
 #include "common/text_view.h"
 #include "server/http/correlated_reply.h"
 
 namespace coord {
-namespace {
-
-HttpResponse Refusal(const absl::Status& status) {
-  const int code =
-      status.code() == absl::StatusCode::kInvalidArgument ? 400 : 403;
-  return JsonError(code, StdView(status.message()));
-}
-
-}  // namespace
 
 NodeRequest NodeRequestOf(const HttpServerRequest& request,
                           const PathParameters& parameters) {
@@ -28,16 +16,14 @@ NodeRequest NodeRequestOf(const HttpServerRequest& request,
 
 void NodeGate::Admit(NodeRequest request, Reply reply,
                      Admitted admitted) const {
-  absl::InsecureBitGen random;
-  std::string correlation_id = NextCorrelationId(
-      request.correlation_id, RandomUuid(random), loop_.WallTime());
-  reply = WithCorrelationId(std::move(reply), correlation_id);
+  std::string correlation_id =
+      Correlate(request.correlation_id, loop_.WallTime(), reply);
   if (verifier_ != nullptr) {
     const absl::Status status =
         verifier_->Verify(request.type, request.authorization);
     if (!status.ok()) {
       loop_.Post([reply = std::move(reply), status]() mutable {
-        std::move(reply)(Refusal(status));
+        std::move(reply)(JsonError(status));
       });
       return;
     }

@@ -12,7 +12,6 @@
 namespace coord {
 namespace {
 
-constexpr std::size_t kMaxUrlBytes = 2048;
 constexpr std::size_t kMaxLocationBytes = 4096;
 
 // Where the service is, said in exactly one of two ways.

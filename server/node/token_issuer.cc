@@ -9,6 +9,7 @@
 #include "common/text_view.h"
 #include "server/node/jwt.h"
 #include "server/registry/it_resource.h"
+#include "server/registry/json_member.h"
 
 namespace coord {
 namespace {
@@ -22,7 +23,6 @@ constexpr absl::Duration kRefreshLife = absl::Hours(24);
 // serialised with it can be used again.
 constexpr int kStepsOfLife = 12;
 constexpr std::string_view kClientSuffix = "@clients";
-constexpr std::string_view kClusterKind = "cluster";
 
 std::string MitKey(std::string_view client_secret) {
   return HmacSha256(client_secret, "clusterd: tokens for mIT");
@@ -33,10 +33,8 @@ std::string RefreshKey(std::string_view client_secret) {
 }
 
 // A string member; empty when it is absent or anything else.
-std::string Text(const json::object& object, json::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr || !value->is_string()) return "";
-  return {value->get_string().data(), value->get_string().size()};
+std::string Text(const json::object& object, std::string_view name) {
+  return StringMember(object, name).value_or("");
 }
 
 absl::Status Refused(absl::string_view why) {

@@ -9,8 +9,6 @@
 namespace coord {
 namespace {
 
-constexpr std::string_view kClusterKind = "cluster";
-
 absl::Status Refused(std::string_view why) {
   return absl::PermissionDeniedError(
       absl::StrCat("invalid token: ", std::string(why)));

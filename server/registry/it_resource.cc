@@ -14,6 +14,7 @@
 #include "common/text_view.h"
 #include "common/url.h"
 #include "common/utf8.h"
+#include "server/registry/json_member.h"
 
 namespace coord {
 namespace {
@@ -22,20 +23,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr std::size_t kMaxRegistrationBytes = 16 << 10;
-constexpr std::size_t kMaxUrlBytes = 2048;
 constexpr std::size_t kMaxDepth = 32;
-
-std::string Text(const json::string& text) {
-  return {text.data(), text.size()};
-}
-
-// A string member; nullopt when it is absent, null or anything else.
-std::optional<std::string> StringMember(const json::object& object,
-                                        json::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr || !value->is_string()) return std::nullopt;
-  return Text(value->get_string());
-}
 
 bool IsKnownMember(json::string_view name) {
   for (json::string_view known : {"serverId", "clusterBaseUrl", "publicBaseUrl",

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
+#include "server/registry/json_member.h"
 
 namespace coord {
 namespace {
@@ -40,13 +41,12 @@ std::optional<absl::Time> ExpiryOf(absl::string_view jwt) {
 }
 
 std::optional<IssuedToken> ReadToken(const json::object& data,
-                                     json::string_view name) {
-  const json::value* value = data.if_contains(name);
-  if (value == nullptr || !value->is_string()) return std::nullopt;
-  std::string text(value->get_string().data(), value->get_string().size());
-  const std::optional<absl::Time> expiry = ExpiryOf(text);
-  if (!IsBearerToken(text) || !expiry) return std::nullopt;
-  return IssuedToken{std::move(text), *expiry};
+                                     std::string_view name) {
+  std::optional<std::string> text = StringMember(data, name);
+  if (!text) return std::nullopt;
+  const std::optional<absl::Time> expiry = ExpiryOf(*text);
+  if (!IsBearerToken(*text) || !expiry) return std::nullopt;
+  return IssuedToken{*std::move(text), *expiry};
 }
 
 }  // namespace

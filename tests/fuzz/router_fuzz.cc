@@ -7,26 +7,28 @@
 namespace coord {
 namespace {
 
-// The routes of clusterd, each answering with its own status.
+// The routes of clusterd, each answering with its own status, 200 and on.
 Router Routes() {
   Router router;
   int status = 200;
+  const auto answer = [&status] {
+    return [status = status++](HttpServerRequest request,
+                               PathParameters parameters, HttpReply reply) {
+      for (const std::string& parameter : parameters) {
+        Must(parameter.size() <= request.path.size());
+      }
+      std::move(reply)(JsonAnswer(status, "{}"));
+    };
+  };
   for (const auto& [method, pattern] :
        {std::pair{"GET", "/healthz"},
         {"POST", "/{}/{}/itResources"},
         {"DELETE", "/{}/{}/itResources/{}/servers/{}"},
         {"POST", "/mIT/v1/itResources"},
         {"DELETE", "/mIT/v1/itResources/{}/servers/{}"}}) {
-    router.Add(method, pattern,
-               [status](HttpServerRequest request, PathParameters parameters,
-                        HttpReply reply) {
-                 for (const std::string& parameter : parameters) {
-                   Must(parameter.size() <= request.path.size());
-                 }
-                 std::move(reply)(JsonAnswer(status, "{}"));
-               });
-    ++status;
+    router.Add(method, pattern, answer());
   }
+  router.AddAnyMethod("/{}/{}/**", answer());
   return router;
 }
 

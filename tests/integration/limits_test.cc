@@ -2,7 +2,6 @@
 // else suffers, and room that is made is used.
 #include <malloc.h>
 
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,18 +64,19 @@ class LimitsTest : public ClusterTest {
     });
   }
 
-  // The refusal of one call more.
-  absl::Status CallOnceMore(std::string* pushback) {
+  // One call more is refused, and told when to come again.
+  void ExpectRefusal(Reason reason, const std::string& text) {
     grpc::ClientContext context;
     pb::FanOutResponse response;
     const absl::Status status =
         FromGrpcStatus(fan_out_->FanOut(&context, GetCall("/info"), &response));
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_TRUE(HasReason(status, reason));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(text));
     const auto& trailers = context.GetServerTrailingMetadata();
-    const auto it = trailers.find("grpc-retry-pushback-ms");
-    if (it != trailers.end()) {
-      *pushback = std::string(it->second.data(), it->second.size());
-    }
-    return status;
+    const auto pushback = trailers.find("grpc-retry-pushback-ms");
+    ASSERT_NE(pushback, trailers.end());
+    EXPECT_EQ(pushback->second, "100");
   }
 
   // Counts what has happened, for whoever waits until it has.
@@ -120,9 +120,9 @@ TEST_F(LimitsTest, Registrations) {
 
 TEST_F(LimitsTest, Watchers) {
   Watcher first(*registry_, "mTest");
-  auto second = std::make_unique<Watcher>(*registry_, "mTest");
+  Watcher second(*registry_, "mTest");
   first.Next();
-  second->Next();
+  second.Next();
   const absl::Status third = Watcher(*registry_, "mTest").End();
   EXPECT_EQ(third.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(HasReason(third, Reason::kTooManyWatchers));
@@ -136,27 +136,17 @@ TEST_F(LimitsTest, Watchers) {
 TEST_F(LimitsTest, Calls) {
   AddSilentNode("node-1");
   const OpenCall first(*fan_out_, GetCall("/info"));
-  auto second = std::make_unique<OpenCall>(*fan_out_, GetCall("/info"));
+  const OpenCall second(*fan_out_, GetCall("/info"));
   asked_.Await(2);
-  std::string pushback;
-  const absl::Status third = CallOnceMore(&pushback);
-  EXPECT_EQ(third.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_TRUE(HasReason(third, Reason::kTooManyCalls));
-  EXPECT_THAT(third.message(), HasSubstr("limit of 2"));
-  EXPECT_EQ(pushback, "100");
+  ExpectRefusal(Reason::kTooManyCalls, "limit of 2");
 }
 
 TEST_F(LimitsTest, NodeCalls) {
   AddSilentNode("node-1");
   AddSilentNode("node-2");
-  auto first = std::make_unique<OpenCall>(*fan_out_, GetCall("/info"));
+  const OpenCall first(*fan_out_, GetCall("/info"));
   asked_.Await(2);
-  std::string pushback;
-  const absl::Status second = CallOnceMore(&pushback);
-  EXPECT_EQ(second.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_TRUE(HasReason(second, Reason::kTooManyNodeCalls));
-  EXPECT_THAT(second.message(), HasSubstr("limit of 3"));
-  EXPECT_EQ(pushback, "100");
+  ExpectRefusal(Reason::kTooManyNodeCalls, "limit of 3");
 }
 
 TEST_F(LimitsTest, HttpConnectionsWaitForRoom) {

@@ -4,20 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/core/membership.h"
+#include "tests/support/seeded_test.h"
 #include "tests/unit/core/records.h"
 
 namespace coord {
@@ -192,7 +190,7 @@ struct Observer {
   std::vector<std::function<void()>> mail;
 };
 
-class DisorderTest : public ::testing::TestWithParam<int> {
+class DisorderTest : public ::testing::Test, public SeededTest {
  protected:
   DisorderTest() {
     for (int i = 0; i < kObservers; ++i) {
@@ -208,15 +206,6 @@ class DisorderTest : public ::testing::TestWithParam<int> {
     }
   }
 
-  static int Seed() {
-    int seed = GetParam();
-    const char* wanted = std::getenv("COORD_TEST_SEED");
-    if (wanted != nullptr && !absl::SimpleAtoi(wanted, &seed)) ADD_FAILURE();
-    return seed;
-  }
-  int Draw(int below) {
-    return std::uniform_int_distribution<int>(0, below - 1)(random_);
-  }
   std::string AnyId() { return absl::StrCat("s", Draw(kIds)); }
   Observer& AnyObserver() { return observers_[Draw(kObservers)]; }
 
@@ -304,7 +293,6 @@ class DisorderTest : public ::testing::TestWithParam<int> {
     observer.follower.CheckAgainst(**truth);
   }
 
-  std::mt19937 random_{static_cast<unsigned>(Seed())};
   absl::Time now_ = At(0);
   int date_ = 0;
   Servers authority_;

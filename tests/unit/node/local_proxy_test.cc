@@ -7,21 +7,13 @@
 #include <string>
 #include <utility>
 
+#include "tests/unit/node/fake_verifier.h"
 #include "tests/unit/node/node_fixture.h"
 
 namespace coord {
 namespace {
 
 using ::testing::HasSubstr;
-
-class FakeVerifier final : public NodeTokenVerifier {
- public:
-  absl::Status Verify(const std::string& /*type*/,
-                      const std::string& authorization) const override {
-    if (authorization == "good") return absl::OkStatus();
-    return absl::PermissionDeniedError("bad token");
-  }
-};
 
 // Server a is a service at http://127.0.0.1:8080/base.
 class LocalProxyTest : public NodeFixture {

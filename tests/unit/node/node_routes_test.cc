@@ -8,24 +8,13 @@
 #include <string>
 
 #include "common/error.h"
+#include "tests/unit/node/fake_verifier.h"
 #include "tests/unit/node/node_fixture.h"
 
 namespace coord {
 namespace {
 
 using ::testing::HasSubstr;
-
-class FakeVerifier final : public NodeTokenVerifier {
- public:
-  absl::Status Verify(const std::string& /*type*/,
-                      const std::string& authorization) const override {
-    if (authorization == "good") return absl::OkStatus();
-    if (authorization == "wrong kind") {
-      return absl::InvalidArgumentError("wrong kind of token");
-    }
-    return absl::PermissionDeniedError("bad token");
-  }
-};
 
 class NodeRoutesTest : public NodeFixture {
  protected:

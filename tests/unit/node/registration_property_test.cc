@@ -4,21 +4,19 @@
 // with COORD_TEST_SEED.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/error.h"
+#include "tests/support/seeded_test.h"
 #include "tests/unit/node/node_fixture.h"
 
 namespace coord {
@@ -27,20 +25,10 @@ namespace {
 constexpr int kServers = 3;
 absl::Status Down() { return MakeError(Reason::kAuthorityUnavailable, "down"); }
 
-class RegistrationPropertyTest : public NodeFixture,
-                                 public ::testing::WithParamInterface<int> {
+class RegistrationPropertyTest : public NodeFixture, public SeededTest {
  protected:
   RegistrationPropertyTest() { registry_.automatic = false; }
 
-  static int Seed() {
-    int seed = GetParam();
-    const char* wanted = std::getenv("COORD_TEST_SEED");
-    if (wanted != nullptr && !absl::SimpleAtoi(wanted, &seed)) ADD_FAILURE();
-    return seed;
-  }
-  int Draw(int below) {
-    return std::uniform_int_distribution<int>(0, below - 1)(random_);
-  }
   bool Chance(int percent) { return Draw(100) < percent; }
   std::string AnyId() { return absl::StrCat("s", Draw(kServers)); }
 
@@ -264,7 +252,6 @@ class RegistrationPropertyTest : public NodeFixture,
     for (const int called : calls_) ASSERT_EQ(called, 1);
   }
 
-  std::mt19937 random_{static_cast<unsigned>(Seed())};
   bool lossy_ = false;
   int last_mark_ = 0;
   int seen_calls_ = 0;
