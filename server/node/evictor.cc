@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/backoff.h"
 #include "common/log.h"
+#include "common/text_view.h"
 #include "server/node/evictor_impl.h"
 
 namespace coord {
@@ -102,14 +103,15 @@ void Evictor::Impl::Convict(const CasePtr& suspect) {
   if (Replaced(*suspect)) {
     Clear(*suspect);
   } else if (!history_.MayEvict(*suspect->server, loop_.Now())) {
-    Keep(suspect, "it was evicted not long ago");
+    Keep(suspect, "it was evicted not long ago", options_.look_again);
   } else if (!suspect->superseded &&
              !doubt_.MayEvict(suspect->key(), loop_.Now())) {
     HoldBack(suspect);
   } else if (!suspect->refreshed) {
     Refresh(suspect, &Impl::Convict);
   } else if (!suspect->refreshed->ok()) {
-    Keep(suspect, std::string(suspect->refreshed->message()));
+    Keep(suspect, StdView(suspect->refreshed->message()),
+         options_.authority_retry);
   } else {
     doubt_.Evicting(loop_.Now());
     Remove(suspect->cluster, suspect->server, suspect->since,
@@ -122,7 +124,8 @@ void Evictor::Impl::Convict(const CasePtr& suspect) {
 void Evictor::Impl::OnRemoval(const CasePtr& suspect,
                               absl::StatusOr<Removal> removal) {
   if (!removal.ok()) {
-    Keep(suspect, std::string(removal.status().message()));
+    Keep(suspect, StdView(removal.status().message()),
+         options_.authority_retry);
     return;
   }
   TakeRemoval(suspect->cluster, suspect->server, *removal);
@@ -174,7 +177,8 @@ void Evictor::Impl::Clear(const Case& suspect) {
   Close(suspect);
 }
 
-void Evictor::Impl::Keep(const CasePtr& suspect, const std::string& why) {
+void Evictor::Impl::Keep(const CasePtr& suspect, std::string_view why,
+                         absl::Duration look_again) {
   if (!std::exchange(suspect->kept, true)) {
     observer_.OnKept();
     spdlog::warn("a server looks dead, but stays{}",
@@ -183,7 +187,7 @@ void Evictor::Impl::Keep(const CasePtr& suspect, const std::string& why) {
                          {"error", suspect->why},
                          {"because", why}}));
   }
-  Stay(suspect);
+  Stay(suspect, look_again);
 }
 
 // Many share this fate, and one line has told of it.
@@ -195,21 +199,23 @@ void Evictor::Impl::HoldBack(const CasePtr& suspect) {
                           {"server_id", suspect->server->server_id},
                           {"error", suspect->why}}));
   }
-  Stay(suspect);
+  Stay(suspect, options_.look_again);
 }
 
-void Evictor::Impl::Stay(const CasePtr& suspect) {
+void Evictor::Impl::Stay(const CasePtr& suspect,
+                         absl::Duration look_again) {
   const ServerPtr member = Member(suspect->key());
   // One that is draining gets no calls as it is.
   if (member != nullptr && member->state == ServerState::kActive) {
     membership_.SetState(suspect->key(), suspect->server->version,
                          ServerState::kSuspected, loop_.WallTime());
   }
-  LookAgainLater(suspect);
+  LookAgainLater(suspect, look_again);
 }
 
-void Evictor::Impl::LookAgainLater(const CasePtr& suspect) {
-  loop_.RunAfter(Jitter(options_.look_again, kLookAgainJitter, random_),
+void Evictor::Impl::LookAgainLater(const CasePtr& suspect,
+                                   absl::Duration wait) {
+  loop_.RunAfter(Jitter(wait, kLookAgainJitter, random_),
                  [weak = weak_from_this(), suspect] {
                    auto self = weak.lock();
                    if (self == nullptr || !self->Current(suspect)) return;

@@ -24,6 +24,8 @@ struct EvictorOptions {
   // After a look at a dead server that stays, ± 10 %. Shorter than the window
   // of SelfPreservation, which counts on it.
   absl::Duration look_again = absl::Seconds(30);
+  // The same where only the authority's answer is wanting.
+  absl::Duration authority_retry = absl::Seconds(3);
   std::size_t max_workers = 1024;  // suspects handled at one time
 };
 
@@ -45,7 +47,7 @@ class EvictionObserver {
 // One worker for each suspect, however many calls failed on it:
 // refresh the list → probe → conditional removal → leave to the rest. A server
 // that is dead and can't be removed is SUSPECTED and looked at again every
-// look_again, until it answers, is replaced or removed: so SUSPECTED ends by
+// look_again, or authority_retry, until it answers, is replaced or removed: so SUSPECTED ends by
 // itself. While this process suspects itself (SelfPreservation) and the
 // authority answers, a dead server goes within 5 minutes and, for each one that
 // is held back, a minute and a look. Works on `loop`; all must outlive it.

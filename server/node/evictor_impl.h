@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/random/random.h"
@@ -60,12 +61,13 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   void Convict(const CasePtr& suspect);
   void OnRemoval(const CasePtr& suspect, absl::StatusOr<Removal> removal);
   void ConvictOlderAtSameAddress(const Case& suspect);
-  void LookAgainLater(const CasePtr& suspect);
+  void LookAgainLater(const CasePtr& suspect, absl::Duration wait);
 
   void Clear(const Case& suspect);
-  void Keep(const CasePtr& suspect, const std::string& why);
+  void Keep(const CasePtr& suspect, std::string_view why,
+            absl::Duration look_again);
   void HoldBack(const CasePtr& suspect);
-  void Stay(const CasePtr& suspect);
+  void Stay(const CasePtr& suspect, absl::Duration look_again);
   void Close(const Case& suspect);
 
   void FollowOwnRenewal(Case& suspect) const;

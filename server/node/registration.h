@@ -151,7 +151,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
     std::uint64_t serial;
     RemovalCause cause;
     absl::Time since;
-    absl::Time give_up;  // no attempt after this
+    bool once = false;  // a caller waits for the answer
     std::vector<Removed> waiting;
     int server_count = 0;  // before
   };

@@ -29,16 +29,14 @@ struct Farewell {
 
 void Registration::Remove(RemovalCause cause, absl::Time since, Removed done) {
   StopTimers();
-  const absl::Time now = context_.loop.Now();
   if (!exit_) {
-    exit_ = Exit{++exits_, cause, since, std::max(now, lease_end_), {}, {}};
+    exit_ = Exit{++exits_, cause, since};
     const absl::Status over = MakeError(
         Reason::kLeaseExpired, "register " + Name() + ": its session ended");
     AnswerWaiting(over);
     CallAll(renewals_, over);
   }
-  // Whoever asks waits for an answer, so there is one try.
-  if (cause == RemovalCause::kUnregistered) exit_->give_up = now;
+  if (cause == RemovalCause::kUnregistered) exit_->once = true;
   exit_->waiting.push_back(std::move(done));
   if (!busy_) SendRemoval();
 }
@@ -123,7 +121,8 @@ void Registration::OnRemovalAnswer(std::uint64_t serial,
     Attempt();
   } else if (exit_->serial != serial) {
     SendRemoval();
-  } else if (!status.ok() && context_.loop.Now() < exit_->give_up) {
+  } else if (!status.ok() && !exit_->once) {
+    // Nobody else may know, and the authority may let no lease expire.
     attempt_timer_ =
         RunAfter(context_.Jittered(context_.options.registration_retry),
                  &Registration::SendRemoval);
