@@ -2,6 +2,7 @@
 faults; meanwhile a caller fans out all the time."""
 import os
 import random
+import re
 import shutil
 import threading
 import time
@@ -239,11 +240,25 @@ class ChaosTest(FaultTest):
                 continue
             service = player.service
             if known.get(service.id) != (service.url if service.alive else None):
-                history = "\n".join(self.history[-40:])
-                self.fail(f"{asked:.2f} {who} has {service.id} at "
-                          f"{known.get(service.id)}; it is "
-                          f"{'at ' + service.url if service.alive else 'dead'}, "
-                          f"settled since {settled:.2f}\n{history}")
+                self.fail("\n".join([
+                    f"{asked:.2f} {who} has {service.id} at "
+                    f"{known.get(service.id)}; it is "
+                    f"{'at ' + service.url if service.alive else 'dead'}, "
+                    f"settled since {settled:.2f}",
+                    *self.history[-40:], *self.told_of(service.id)]))
+
+    def told_of(self, server_id):
+        """What the clusterds say of a server, and have logged of it."""
+        word = re.compile(rf"\b{server_id}\b")
+        for number, slot in enumerate(self.slots):
+            if slot.up:
+                with Client(slot.clusterd.address) as client:
+                    held = client.registrations().get(server_id)
+                yield f"clusterd {number} holds {held}"
+        for clusterd in self.world.clusterds:
+            lines = clusterd.log.read_text(errors="replace").splitlines()
+            yield from (f"{clusterd.name} {line}" for line in
+                        [line for line in lines if word.search(line)][-15:])
 
     def fan_out_all_the_time(self):
         while not self.done.wait(0.05):
