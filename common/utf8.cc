@@ -1,11 +1,26 @@
 #include "common/utf8.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 #include "absl/strings/str_format.h"
 
 namespace coord {
 namespace {
+
+// How much of `text` is ASCII at the least, by eight bytes at a time.
+std::size_t AsciiPrefix(std::string_view text) {
+  constexpr std::uint64_t kNotAscii = 0x8080'8080'8080'8080;
+  std::size_t size = 0;
+  for (std::uint64_t eight = 0; size + sizeof(eight) <= text.size();
+       size += sizeof(eight)) {
+    std::memcpy(&eight, text.data() + size, sizeof(eight));
+    if ((eight & kNotAscii) != 0) break;
+  }
+  return size;
+}
 
 bool IsContinuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
 
@@ -42,6 +57,7 @@ void AppendEscaped(std::string& out, char byte) {
 }  // namespace
 
 bool IsValidUtf8(std::string_view text) {
+  text.remove_prefix(AsciiPrefix(text));
   while (!text.empty()) {
     const std::size_t length = SequenceLength(text);
     if (length == 0) return false;
@@ -80,11 +96,13 @@ bool HasControlCharacter(std::string_view text) {
                      [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
 
-std::string EscapeHeaderValue(std::string_view value) {
+std::string EscapeHeaderValue(std::string value) {
+  const auto printable = [](char c) { return c >= 0x20 && c < 0x7F; };
+  if (std::all_of(value.begin(), value.end(), printable)) return value;
   std::string escaped;
   escaped.reserve(value.size());
   for (const char c : value) {
-    if (c >= 0x20 && c < 0x7F) {
+    if (printable(c)) {
       escaped += c;
     } else {
       AppendEscaped(escaped, c);

@@ -23,7 +23,7 @@ bool HasControlCharacter(std::string_view text);
 
 // A header value as answers carry it: bytes that are not printable ASCII as
 // `%XX`.
-std::string EscapeHeaderValue(std::string_view value);
+std::string EscapeHeaderValue(std::string value);
 
 }  // namespace coord
 

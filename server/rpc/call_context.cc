@@ -28,7 +28,7 @@ std::string Received(const grpc::CallbackServerContext& context,
   const auto it = metadata.find(name);
   if (it == metadata.end()) return {};
   std::string_view value(it->second.data(), it->second.size());
-  return EscapeHeaderValue(value.substr(0, kMaxEchoedBytes));
+  return EscapeHeaderValue(std::string(value.substr(0, kMaxEchoedBytes)));
 }
 
 std::string FreshCorrelationId() {

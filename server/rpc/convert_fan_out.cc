@@ -182,7 +182,7 @@ void ToProto(HttpHeaders headers,
   for (HttpHeader& header : headers) {
     pb::Header* converted = out->Add();
     converted->set_name(Utf8(std::move(header.name)));
-    converted->set_value(EscapeHeaderValue(header.value));
+    converted->set_value(EscapeHeaderValue(std::move(header.value)));
   }
 }
 

@@ -7,6 +7,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/error.h"
 #include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
+#include "server/rpc/arena_messages.h"
 #include "server/rpc/call_context.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/convert_fan_out.h"
@@ -182,7 +183,9 @@ class RefusedStream final
 class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
  public:
   FanOutServiceImpl(RpcBackend backend, RpcOptions options)
-      : backend_(backend), options_(options) {}
+      : backend_(backend), options_(options) {
+    SetMessageAllocatorFor_FanOut(&messages_);
+  }
 
   grpc::ServerUnaryReactor* FanOut(Context* context,
                                    const pb::FanOutRequest* request,
@@ -222,6 +225,7 @@ class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
 
   const RpcBackend backend_;
   const RpcOptions options_;
+  ArenaMessages<pb::FanOutRequest, pb::FanOutResponse> messages_;
 };
 
 }  // namespace
