@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   }
 
   coord::Must(coord::IsValidUtf8(coord::EscapeInvalidUtf8(text)));
-  for (const unsigned char c : coord::EscapeHeaderValue(text)) {
+  for (const unsigned char c : coord::EscapeHeaderValue(std::string(text))) {
     coord::Must(absl::ascii_isprint(c));
   }
   return 0;
