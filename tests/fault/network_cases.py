@@ -14,7 +14,7 @@ from scene import FaultTest
 from world import World
 
 SERVERS = 8
-TTL = 300  # s, of the server that the one which is cut off holds
+TTL = 3600  # s, of the server that the one which is cut off holds
 LOOK_AGAIN = 35  # s, at one that is SUSPECTED
 
 
