@@ -45,7 +45,8 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   void OnCleared() override;
   void OnKept() override;
   void OnHeldBack() override;
-  void OnSelfPreservation(bool active) override;
+  // This process begins to suspect itself, or no longer does. Thread-safe.
+  void OnSelfPreservation(bool active);
 
   // All metrics in Prometheus' text format.
   std::string Text(const MetricsSample& sample);

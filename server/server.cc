@@ -112,6 +112,7 @@ class ClusterServer::Impl {
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<RegistrationStore> store_;
   std::unique_ptr<Peers> peers_;
+  std::unique_ptr<SelfDoubt> self_doubt_;
   std::unique_ptr<Registrar> registrar_;
   std::unique_ptr<Evictor> evictor_;
   std::unique_ptr<FanOutEngine> engine_;
@@ -245,14 +246,17 @@ absl::Status ClusterServer::Impl::BuildNode() {
   };
   peers_ = std::make_unique<Peers>(*control_.loop, *control_.client,
                                    node_tokens_, served_here, config_.peers);
+  self_doubt_ = std::make_unique<SelfDoubt>(
+      *control_.loop, *membership_,
+      [this](bool active) { metrics_.OnSelfPreservation(active); });
   RegistrarOptions options = config_.registrar;
   options.advertised_address = advertised_address_;
-  registrar_ =
-      std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
-                                  *membership_, *peers_, std::move(options));
+  registrar_ = std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
+                                           *membership_, *peers_, *self_doubt_,
+                                           std::move(options));
   evictor_ = std::make_unique<Evictor>(*control_.loop, *registry_, *registrar_,
-                                       *membership_, *peers_, metrics_,
-                                       config_.evictor);
+                                       *membership_, *peers_, *self_doubt_,
+                                       metrics_, config_.evictor);
   node_routes_ = std::make_unique<NodeRoutes>(
       *control_.loop, *membership_, *registrar_,
       /*follow_peers=*/!registry_->PushesChanges(), verifier_.get());
@@ -301,8 +305,8 @@ absl::Status ClusterServer::Impl::ServeHttp() {
 
 absl::Status ClusterServer::Impl::ServeGrpc() {
   const RpcBackend backend{*control_.loop, *membership_, *registrar_,
-                           *evictor_,      *engine_,     *node_routes_,
-                           drain_};
+                           *evictor_,      *self_doubt_, *engine_,
+                           *node_routes_,  drain_};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));

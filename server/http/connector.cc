@@ -127,8 +127,13 @@ void Connector::Handshake() {
 void Connector::Fail(std::string_view action, ErrorCode error) {
   const std::string message = absl::StrCat(
       AbslView(action), " ", HostAndPort(origin_), ": ", ErrorText(error));
-  Finish(IsLocalExhaustion(error) ? absl::ResourceExhaustedError(message)
-                                  : absl::UnavailableError(message));
+  if (IsLocalExhaustion(error)) {
+    Finish(absl::ResourceExhaustedError(message));
+  } else if (error == asio::error::connection_refused) {
+    Finish(absl::FailedPreconditionError(message));
+  } else {
+    Finish(absl::UnavailableError(message));
+  }
 }
 
 void Connector::Finish(absl::StatusOr<std::unique_ptr<Stream>> result) {

@@ -24,9 +24,10 @@ namespace coord {
 // loop; held by its operations until it has finished or was cancelled.
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
-  // Errors: UNAVAILABLE (`connect 127.0.0.1:80: connection refused`), and
-  // RESOURCE_EXHAUSTED when this process or machine is out of sockets, which
-  // says nothing about the other side.
+  // Errors: UNAVAILABLE (`connect 127.0.0.1:80: no route to host`),
+  // FAILED_PRECONDITION when the connection was refused, and RESOURCE_EXHAUSTED
+  // when this process or machine is out of sockets, which says nothing about
+  // the other side.
   using Done =
       absl::AnyInvocable<void(absl::StatusOr<std::unique_ptr<Stream>>) &&>;
 

@@ -110,7 +110,8 @@ void OriginPool::OnConnected(Exchange& exchange,
     error = {absl::IsResourceExhausted(stream.status())
                  ? HttpError::Kind::kOverloaded
                  : HttpError::Kind::kUnreachable,
-             false, false, std::string(stream.status().message())};
+             false, false, std::string(stream.status().message()),
+             absl::IsFailedPrecondition(stream.status())};
   }
   ServeNextWaiting();
   context_.finish(exchange, std::move(error));

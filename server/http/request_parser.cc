@@ -28,8 +28,7 @@ bool IsForbiddenInTarget(char c) {
 
 class Parser final : public http::basic_parser<true> {
  public:
-  Parser(std::size_t max_header_bytes, std::size_t max_body_bytes)
-      : max_header_bytes_(max_header_bytes) {
+  Parser(std::size_t max_header_bytes, std::size_t max_body_bytes) {
     eager(true);
     header_limit(static_cast<std::uint32_t>(max_header_bytes));
     body_limit(max_body_bytes);
@@ -55,18 +54,11 @@ class Parser final : public http::basic_parser<true> {
     if (mark < target.size()) {
       request_.query = std::string(target.substr(mark + 1));
     }
-    header_bytes_ = method.size() + target.size() + 12;
   }
 
   void on_field_impl(http::field field, BeastView name, BeastView value,
                      ErrorCode& ec) override {
     if (is_header_done()) return;
-    // Beast limits what it has not taken yet, not the whole.
-    header_bytes_ += name.size() + value.size() + 4;
-    if (header_bytes_ > max_header_bytes_) {
-      ec = http::error::header_limit;
-      return;
-    }
     switch (field) {
       case http::field::host:
         if (std::exchange(has_host_, true)) {
@@ -119,8 +111,6 @@ class Parser final : public http::basic_parser<true> {
     ec = http::error::bad_field;
   }
 
-  const std::size_t max_header_bytes_;
-  std::size_t header_bytes_ = 0;
   bool http11_ = true;
   bool has_host_ = false;
   bool expects_continue_ = false;
@@ -139,6 +129,7 @@ class RequestParser::Impl {
 
   void Start() {
     scanned_ = 0;
+    taken_ = 0;
     parser_.emplace(max_header_bytes_, max_body_bytes_);
   }
 
@@ -150,6 +141,7 @@ class RequestParser::Impl {
     ErrorCode ec;
     taken = parser_->put(boost::asio::buffer(data.data(), data.size()), ec);
     scanned_ -= std::min(scanned_, taken);
+    taken_ += taken;
     if (ec && ec != http::error::need_more) return Fail(ec);
     if (parser_->is_done()) return Progress::kDone;
     if (data.size() - taken < max_header_bytes_) return Progress::kNeedMore;
@@ -168,9 +160,11 @@ class RequestParser::Impl {
   const std::string& error() const { return error_; }
 
  private:
-  // Refuses what Beast puts up with or waits on: folded header lines, and lines
-  // that end in a bare LF.
+  // Refuses what Beast puts up with or waits on: folded header lines, lines
+  // that end in a bare LF, and headers that are too large, of which it counts
+  // only what it has not taken yet.
   bool CheckLines(std::string_view data) {
+    std::size_t header_end = data.size();
     while (scanned_ < data.size()) {
       const std::size_t lf = data.find('\n', scanned_);
       if (lf == std::string_view::npos) {
@@ -181,7 +175,10 @@ class RequestParser::Impl {
         return Refuse(400, "line ends without a carriage return");
       }
       // The empty line: what follows is the body.
-      if (lf == 1 || data[lf - 2] == '\n') break;
+      if (lf == 1 || data[lf - 2] == '\n') {
+        header_end = lf + 1;
+        break;
+      }
       if (lf + 1 == data.size()) {
         scanned_ = lf;
         break;
@@ -191,21 +188,25 @@ class RequestParser::Impl {
       }
       scanned_ = lf + 1;
     }
-    return true;
+    return taken_ + header_end <= max_header_bytes_ || RefuseHeaders();
   }
 
   Progress Fail(ErrorCode ec) {
     if (ec == http::error::body_limit) {
       Refuse(413, absl::StrCat("body is over ", max_body_bytes_, " bytes"));
     } else if (ec == http::error::header_limit) {
-      Refuse(431,
-             absl::StrCat("headers are over ", max_header_bytes_, " bytes"));
+      RefuseHeaders();
     } else if (!parser_->complaint().empty()) {
       Refuse(400, parser_->complaint());
     } else {
       Refuse(400, absl::StrCat("malformed request: ", ec.message()));
     }
     return Progress::kFailed;
+  }
+
+  bool RefuseHeaders() {
+    return Refuse(
+        431, absl::StrCat("headers are over ", max_header_bytes_, " bytes"));
   }
 
   bool Refuse(int status, std::string message) {
@@ -219,6 +220,7 @@ class RequestParser::Impl {
   std::optional<Parser> parser_;
   // Bytes of the next call's data that CheckLines has seen.
   std::size_t scanned_ = 0;
+  std::size_t taken_ = 0;  // of this request, in earlier calls
   int error_status_ = 400;
   std::string error_;
 };

@@ -57,6 +57,8 @@ struct HttpError {
   // answered, the answer was unusable.
   bool answered = false;
   std::string message;  // `connect 127.0.0.1:80: connection refused`
+  // kUnreachable because the machine answered that nobody listens there.
+  bool refused = false;
 };
 
 using HttpOutcome = std::variant<HttpResponse, HttpError>;

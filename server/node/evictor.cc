@@ -19,17 +19,17 @@ constexpr double kLookAgainJitter = 0.1;
 }  // namespace
 
 Evictor::Impl::Impl(EventLoop& loop, Registry& registry, Registrar& registrar,
-                    Membership& membership, Peers& peers,
+                    Membership& membership, Peers& peers, SelfDoubt& doubt,
                     EvictionObserver& observer, EvictorOptions options)
     : loop_(loop),
       registry_(registry),
       registrar_(registrar),
       membership_(membership),
       peers_(peers),
+      doubt_(doubt),
       observer_(observer),
       options_(options),
-      history_(options.quiet),
-      doubt_({.crowd = options.max_workers}) {}
+      history_(options.quiet) {}
 
 // --- a look: refresh the list, probe, judge ----------------------------------
 
@@ -72,23 +72,21 @@ void Evictor::Impl::Probe(const CasePtr& suspect) {
   // No news is no answer: it fails while a new probe may take its time.
   if (suspect->failed) MarkFailed(*suspect);
   peers_.Probe(*suspect->server,
-               [weak = weak_from_this(), suspect](bool alive, std::string why) {
+               [weak = weak_from_this(), suspect](ProbeResult result) {
                  if (auto self = weak.lock()) {
-                   self->OnProbed(suspect, alive, std::move(why));
+                   self->OnProbed(suspect, std::move(result));
                  }
                });
 }
 
-void Evictor::Impl::OnProbed(const CasePtr& suspect, bool alive,
-                             std::string why) {
-  if (alive) {
+void Evictor::Impl::OnProbed(const CasePtr& suspect, ProbeResult result) {
+  if (result.alive) {
     Clear(*suspect);
     return;
   }
   suspect->failed = true;
-  suspect->why = std::move(why);
+  suspect->why = std::move(result.why);
   MarkFailed(*suspect);
-  JudgeSelf();
   if (suspect->probes >= options_.probes) {
     Convict(suspect);
     return;
@@ -104,8 +102,7 @@ void Evictor::Impl::Convict(const CasePtr& suspect) {
     Clear(*suspect);
   } else if (!history_.MayEvict(*suspect->server, loop_.Now())) {
     Keep(suspect, "it was evicted not long ago", options_.look_again);
-  } else if (!suspect->superseded &&
-             !doubt_.MayEvict(suspect->key(), loop_.Now())) {
+  } else if (!suspect->superseded && !doubt_.MayRemove(suspect->key())) {
     HoldBack(suspect);
   } else if (!suspect->refreshed) {
     Refresh(suspect, &Impl::Convict);
@@ -113,7 +110,7 @@ void Evictor::Impl::Convict(const CasePtr& suspect) {
     Keep(suspect, StdView(suspect->refreshed->message()),
          options_.authority_retry);
   } else {
-    doubt_.Evicting(loop_.Now());
+    doubt_.Removing();
     Remove(suspect->cluster, suspect->server, suspect->since,
            [suspect](Impl& self, absl::StatusOr<Removal> removal) {
              self.OnRemoval(suspect, std::move(removal));
@@ -202,8 +199,7 @@ void Evictor::Impl::HoldBack(const CasePtr& suspect) {
   Stay(suspect, options_.look_again);
 }
 
-void Evictor::Impl::Stay(const CasePtr& suspect,
-                         absl::Duration look_again) {
+void Evictor::Impl::Stay(const CasePtr& suspect, absl::Duration look_again) {
   const ServerPtr member = Member(suspect->key());
   // One that is draining gets no calls as it is.
   if (member != nullptr && member->state == ServerState::kActive) {
@@ -231,7 +227,6 @@ void Evictor::Impl::Close(const Case& suspect) {
   const ServerKey key = suspect.key();
   cases_.erase(key);
   doubt_.Settled(key);
-  JudgeSelf();
 }
 
 // --- what a look rests on ----------------------------------------------------
@@ -258,42 +253,19 @@ bool Evictor::Impl::Current(const CasePtr& suspect) const {
 }
 
 void Evictor::Impl::MarkFailed(const Case& suspect) {
-  doubt_.Failed(suspect.key(), registrar_.Holds(suspect.key()), loop_.Now());
-}
-
-void Evictor::Impl::JudgeSelf() {
-  const bool before = doubt_.active();
-  const bool active = doubt_.Judge(
-      [this](const std::string& cluster_id) -> ClusterSize {
-        const auto cluster = membership_.Summary("", cluster_id);
-        if (!cluster.ok()) return {};
-        return {cluster->servers, cluster->held};
-      },
-      loop_.Now());
-  if (active == before) return;
-  self_preservation_ = active;
-  observer_.OnSelfPreservation(active);
-  if (active) {
-    spdlog::warn(
-        "most servers fail their probes: this process suspects itself{}",
-        Fields({{"failing", absl::StrCat(doubt_.failing())}}));
-  } else {
-    spdlog::info("this process suspects itself no longer");
-  }
+  doubt_.Failed(suspect.key(), registrar_.Holds(suspect.key()));
 }
 
 // --- the public face ---------------------------------------------------------
 
 Evictor::Evictor(EventLoop& loop, Registry& registry, Registrar& registrar,
-                 Membership& membership, Peers& peers,
+                 Membership& membership, Peers& peers, SelfDoubt& doubt,
                  EvictionObserver& observer, EvictorOptions options)
     : loop_(loop),
       impl_(std::make_shared<Impl>(loop, registry, registrar, membership, peers,
-                                   observer, options)) {}
+                                   doubt, observer, options)) {}
 
 Evictor::~Evictor() = default;
-
-bool Evictor::self_preservation() const { return impl_->self_preservation(); }
 
 void Evictor::Suspect(const ClusterIdentity& cluster, const ServerPtr& server) {
   loop_.Post(

@@ -13,6 +13,7 @@
 #include "server/fanout/engine.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
+#include "server/node/self_doubt.h"
 #include "server/registry/registry.h"
 
 namespace coord {
@@ -40,22 +41,20 @@ class EvictionObserver {
   virtual void OnKept() = 0;
   // The same, because this process suspects itself.
   virtual void OnHeldBack() = 0;
-  // This process begins to suspect itself, or no longer does.
-  virtual void OnSelfPreservation(bool active) = 0;
 };
 
 // One worker for each suspect, however many calls failed on it:
 // refresh the list → probe → conditional removal → leave to the rest. A server
 // that is dead and can't be removed is SUSPECTED and looked at again every
-// look_again, or authority_retry, until it answers, is replaced or removed: so SUSPECTED ends by
-// itself. While this process suspects itself (SelfPreservation) and the
-// authority answers, a dead server goes within 5 minutes and, for each one that
-// is held back, a minute and a look. Works on `loop`; all must outlive it.
+// look_again, or authority_retry, until it answers, is replaced or removed: so
+// SUSPECTED ends by itself. While this process suspects itself (SelfDoubt) and
+// the authority answers, a dead server goes within 5 minutes and, for each one
+// that is held back, a minute and a look. Works on `loop`; all must outlive it.
 class Evictor final : public SuspicionSink {
  public:
   Evictor(EventLoop& loop, Registry& registry, Registrar& registrar,
-          Membership& membership, Peers& peers, EvictionObserver& observer,
-          EvictorOptions options);
+          Membership& membership, Peers& peers, SelfDoubt& doubt,
+          EvictionObserver& observer, EvictorOptions options);
   ~Evictor() override;
 
   // Thread-safe.
@@ -67,9 +66,6 @@ class Evictor final : public SuspicionSink {
   void Evict(std::string type, std::string cluster_id, std::string server_id,
              RecordVersion seen,
              absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done);
-
-  // Whether this process suspects itself. Thread-safe.
-  bool self_preservation() const;
 
  private:
   class Impl;

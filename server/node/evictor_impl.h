@@ -3,7 +3,6 @@
 #ifndef SERVER_NODE_EVICTOR_IMPL_H_
 #define SERVER_NODE_EVICTOR_IMPL_H_
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,7 +11,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/random/random.h"
 #include "server/core/eviction_rules.h"
-#include "server/core/self_preservation.h"
 #include "server/node/evictor.h"
 
 namespace coord {
@@ -20,14 +18,13 @@ namespace coord {
 class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
  public:
   Impl(EventLoop& loop, Registry& registry, Registrar& registrar,
-       Membership& membership, Peers& peers, EvictionObserver& observer,
-       EvictorOptions options);
+       Membership& membership, Peers& peers, SelfDoubt& doubt,
+       EvictionObserver& observer, EvictorOptions options);
 
   void Suspect(const ClusterIdentity& cluster, const ServerPtr& server);
   void Evict(const std::string& type, const std::string& cluster_id,
              const std::string& server_id, const RecordVersion& seen,
              absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done);
-  bool self_preservation() const { return self_preservation_; }
 
  private:
   // One suspicion, from the first doubt until the server is gone, replaced or
@@ -57,7 +54,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   void Refresh(const CasePtr& suspect, void (Impl::*next)(const CasePtr&));
   void Investigate(const CasePtr& suspect);
   void Probe(const CasePtr& suspect);
-  void OnProbed(const CasePtr& suspect, bool alive, std::string why);
+  void OnProbed(const CasePtr& suspect, ProbeResult result);
   void Convict(const CasePtr& suspect);
   void OnRemoval(const CasePtr& suspect, absl::StatusOr<Removal> removal);
   void ConvictOlderAtSameAddress(const Case& suspect);
@@ -74,7 +71,6 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   bool Replaced(const Case& suspect) const;
   bool Current(const CasePtr& suspect) const;
   void MarkFailed(const Case& suspect);
-  void JudgeSelf();
 
   // evictor_removal.cc: what evidence and people have removed.
   ServerPtr Member(const ServerKey& key) const;
@@ -88,12 +84,11 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   Registrar& registrar_;
   Membership& membership_;
   Peers& peers_;
+  SelfDoubt& doubt_;
   EvictionObserver& observer_;
   const EvictorOptions options_;
   absl::BitGen random_;
   EvictionHistory history_;
-  SelfPreservation doubt_;
-  std::atomic<bool> self_preservation_ = false;  // doubt_'s, for all threads
   absl::flat_hash_map<ServerKey, CasePtr> cases_;
 };
 

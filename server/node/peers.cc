@@ -33,19 +33,16 @@ struct Target {
   std::deque<Delivery> waiting;
 };
 
-struct Liveness {
-  bool alive;
-  std::string why;
-};
-
-Liveness JudgeProbe(const HttpOutcome& outcome) {
+ProbeResult JudgeProbe(const HttpOutcome& outcome) {
   if (const auto* response = std::get_if<HttpResponse>(&outcome)) {
-    return {true, absl::StrCat("answered ", response->status)};
+    return {.alive = true, .why = absl::StrCat("answered ", response->status)};
   }
   const auto& error = std::get<HttpError>(outcome);
   // A full queue is our own affair.
   const bool ours = error.kind == HttpError::Kind::kOverloaded;
-  return {error.answered || ours, error.message};
+  return {.alive = error.answered || ours,
+          .refused = error.refused,
+          .why = error.message};
 }
 
 }  // namespace
@@ -124,7 +121,7 @@ void Peers::Impl::Probe(const Server& server, Probed done) {
   if (!url.ok()) {
     loop_.Post([done = std::move(done),
                 why = std::string(url.status().message())]() mutable {
-      std::move(done)(false, std::move(why));
+      std::move(done)({.why = std::move(why)});
     });
     return;
   }
@@ -132,15 +129,16 @@ void Peers::Impl::Probe(const Server& server, Probed done) {
     SendProbe(server, *url, "", std::move(done));
     return;
   }
-  WithToken(server.type,
-            [server, url = *std::move(url), done = std::move(done)](
-                Impl& self, absl::StatusOr<std::string> token) mutable {
-              if (!token.ok()) {
-                std::move(done)(true, std::string(token.status().message()));
-                return;
-              }
-              self.SendProbe(server, url, *token, std::move(done));
-            });
+  WithToken(
+      server.type, [server, url = *std::move(url), done = std::move(done)](
+                       Impl& self, absl::StatusOr<std::string> token) mutable {
+        if (!token.ok()) {
+          std::move(done)(
+              {.alive = true, .why = std::string(token.status().message())});
+          return;
+        }
+        self.SendProbe(server, url, *token, std::move(done));
+      });
 }
 
 void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
@@ -163,8 +161,7 @@ void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
         if (response != nullptr && response->status == 403 && !token.empty()) {
           tokens->Drop(token);
         }
-        Liveness liveness = JudgeProbe(outcome);
-        std::move(done)(liveness.alive, std::move(liveness.why));
+        std::move(done)(JudgeProbe(outcome));
       });
 }
 

@@ -37,10 +37,17 @@ struct AnnouncementResult {
   std::vector<Failed> failed;
 };
 
+struct ProbeResult {
+  bool alive = false;
+  // Nobody serves there, says the machine itself: the network is whole.
+  bool refused = false;
+  std::string why;
+};
+
 // Lives on one loop, the transport's.
 class Peers {
  public:
-  using Probed = absl::AnyInvocable<void(bool alive, std::string why) &&>;
+  using Probed = absl::AnyInvocable<void(ProbeResult) &&>;
   using Announced = absl::AnyInvocable<void(AnnouncementResult) &&>;
 
   // `served_here` tells whether a base URL is one that this process's own

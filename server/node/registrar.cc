@@ -8,10 +8,10 @@ namespace coord {
 
 Registrar::Registrar(EventLoop& loop, Registry& registry,
                      RegistrationStore& store, Membership& membership,
-                     Peers& peers, RegistrarOptions options)
+                     Peers& peers, SelfDoubt& doubt, RegistrarOptions options)
     : loop_(loop),
       impl_(std::make_shared<Impl>(loop, registry, store, membership, peers,
-                                   options)) {}
+                                   doubt, options)) {}
 
 Registrar::~Registrar() = default;
 

@@ -18,6 +18,7 @@
 #include "server/core/server.h"
 #include "server/node/peers.h"
 #include "server/node/registration_store.h"
+#include "server/node/self_doubt.h"
 #include "server/registry/registry.h"
 
 namespace coord {
@@ -109,7 +110,8 @@ class Registrar {
 
   // All must outlive it, and `peers` live on `loop`.
   Registrar(EventLoop& loop, Registry& registry, RegistrationStore& store,
-            Membership& membership, Peers& peers, RegistrarOptions options);
+            Membership& membership, Peers& peers, SelfDoubt& doubt,
+            RegistrarOptions options);
   // After the loop stopped.
   ~Registrar();
 

@@ -94,8 +94,8 @@ struct Registrar::Impl::RegisterCall {
 
 Registrar::Impl::Impl(EventLoop& loop, Registry& registry,
                       RegistrationStore& store, Membership& membership,
-                      Peers& peers, RegistrarOptions options)
-    : context_{loop, registry, store, membership, peers, options},
+                      Peers& peers, SelfDoubt& doubt, RegistrarOptions options)
+    : context_{loop, registry, store, membership, peers, doubt, options},
       refresher_(loop, options.announced_refresh_pause,
                  [this](const std::string& cluster_id, Refresher::Done done) {
                    AskAuthority(cluster_id, std::move(done));

@@ -21,7 +21,8 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
                               public RegistrationOwner {
  public:
   Impl(EventLoop& loop, Registry& registry, RegistrationStore& store,
-       Membership& membership, Peers& peers, RegistrarOptions options);
+       Membership& membership, Peers& peers, SelfDoubt& doubt,
+       RegistrarOptions options);
 
   void Resume(std::vector<StoredRegistration> registrations);
   void Register(RegisterCommand command, Done<RegistrationView> done);

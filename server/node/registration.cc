@@ -66,6 +66,7 @@ void Registration::Start(const std::string& correlation_id) {
   sleep_ = Sleep::kAwake;
   heard_ = context_.loop.Now();
   misses_ = 0;
+  NoDoubt();
   ProbeAfter(wanted_.ttl ? absl::InfiniteDuration()
                          : context_.Jittered(context_.options.probe_interval));
   if (!up_to_date()) Attempt();
@@ -272,6 +273,7 @@ void Registration::EnterCluster(const ClusterIdentity& cluster) {
   if (cluster.id != cluster_.id) {
     const std::string left = cluster_.id;
     if (!left.empty()) {
+      NoDoubt();
       context_.membership.SetHeld({left, wanted_.server.server_id}, false);
     }
     cluster_ = cluster;

@@ -34,6 +34,7 @@ struct RegistrationContext {
   RegistrationStore& store;
   Membership& membership;
   Peers& peers;
+  SelfDoubt& doubt;
   const RegistrarOptions options;
   absl::BitGen random = {};
 
@@ -181,7 +182,10 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void ProbeAfter(absl::Duration delay);  // infinite: never
   void Probe();
   void DecideContest();
-  void OnProbed(absl::Time asked, bool alive, const std::string& why);
+  void OnProbed(absl::Time asked, const ProbeResult& result);
+  void OnMissed(absl::Time asked, const ProbeResult& result);
+  bool LooksDead(const ProbeResult& result);
+  void NoDoubt();
   absl::Duration Patience() const;
   void WakeUp();
   void BecomeOrphan(const std::string& why);

@@ -70,41 +70,65 @@ void Registration::Probe() {
   context_.peers.Probe(
       ProbeTarget(wanted_),
       Guarded([asked = context_.loop.Now(), session = wanted_.session_id](
-                  Registration& self, bool alive, const std::string& why) {
+                  Registration& self, ProbeResult result) {
         self.probing_ = false;
         if (self.removing()) {
           self.contested_ = false;
           return;
         }
-        if (session != self.wanted_.session_id) alive = true;
-        self.OnProbed(asked, alive, why);
+        if (session != self.wanted_.session_id) result.alive = true;
+        self.OnProbed(asked, result);
       }));
 }
 
-void Registration::OnProbed(absl::Time asked, bool alive,
-                            const std::string& why) {
-  if (alive) {
-    heard_ = context_.loop.Now();
-    misses_ = 0;
-    if (!wanted_.ttl) {
-      ProbeAfter(context_.Jittered(context_.options.probe_interval));
-    }
-    if (contested_ || sleep_ != Sleep::kAwake) WakeUp();
+void Registration::OnProbed(absl::Time asked, const ProbeResult& result) {
+  if (!result.alive) {
+    OnMissed(asked, result);
     return;
   }
+  heard_ = context_.loop.Now();
+  misses_ = 0;
+  NoDoubt();
+  if (!wanted_.ttl) {
+    ProbeAfter(context_.Jittered(context_.options.probe_interval));
+  }
+  if (contested_ || sleep_ != Sleep::kAwake) WakeUp();
+}
+
+void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {
   if (misses_++ == 0) first_miss_ = asked;
-  if (std::exchange(contested_, false)) BecomeOrphan(why);
+  if (std::exchange(contested_, false)) BecomeOrphan(result.why);
   if (wanted_.ttl) {
     if (sleep_ == Sleep::kEvicted) {
       ProbeAfter(Backoff(kOrphanProbes, misses_, context_.random));
     }
-  } else if (misses_ >= context_.options.probe_misses) {
+  } else if (LooksDead(result)) {
     spdlog::warn("a registered service no longer answers{}",
-                 Fields({{"server", Name()}, {"error", why}}));
+                 Fields({{"server", Name()}, {"error", result.why}}));
     owner_.OnDied(*this, first_miss_);
   } else {
     ProbeAfter(context_.Jittered(context_.options.probe_interval));
   }
+}
+
+// Enough misses; and where nothing came back at all, no reason to think that it
+// is this process which is cut off.
+bool Registration::LooksDead(const ProbeResult& result) {
+  const ServerKey key{cluster_.id, wanted_.server.server_id};
+  const bool silent = !result.refused && !key.cluster_id.empty();
+  if (silent) {
+    context_.doubt.Failed(key, /*held=*/true);
+  } else {
+    NoDoubt();
+  }
+  if (misses_ < context_.options.probe_misses) return false;
+  if (silent && !context_.doubt.MayRemove(key)) return false;
+  if (silent) context_.doubt.Removing();
+  return true;
+}
+
+void Registration::NoDoubt() {
+  context_.doubt.Settled({cluster_.id, wanted_.server.server_id});
 }
 
 // It lives, whatever others say: register and announce at once.

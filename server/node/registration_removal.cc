@@ -166,6 +166,7 @@ void Registration::Leave(const absl::Status& status,
 }
 
 void Registration::LeaveMembership(bool gone, std::optional<Server> newer) {
+  NoDoubt();
   if (cluster_.id.empty()) return;
   const ServerKey key{cluster_.id, wanted_.server.server_id};
   const absl::Time now = context_.loop.WallTime();

@@ -83,13 +83,12 @@ void FillServers(const PageRequest& page, const ClusterSnapshot& cluster,
 
 // Answers a call with one registration.
 template <typename Response>
-auto AnswerRegistration(const Evictor& evictor, UnaryCall call,
+auto AnswerRegistration(const SelfDoubt& self_doubt, UnaryCall call,
                         Response* response) {
-  return [&evictor, call = std::move(call),
+  return [&self_doubt, call = std::move(call),
           response](absl::StatusOr<RegistrationView> view) mutable {
     if (view.ok()) {
-      ToProto(*view, evictor.self_preservation(),
-              response->mutable_registration());
+      ToProto(*view, self_doubt.active(), response->mutable_registration());
     }
     call.Finish(view.status());
   };
@@ -114,7 +113,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     }
     backend_.registrar.Register(
         *std::move(command),
-        AnswerRegistration(backend_.evictor, std::move(call), response));
+        AnswerRegistration(backend_.self_doubt, std::move(call), response));
     return reactor;
   }
 
@@ -181,7 +180,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     backend_.registrar.Get(
         *std::move(ref),
-        AnswerRegistration(backend_.evictor, std::move(call), response));
+        AnswerRegistration(backend_.self_doubt, std::move(call), response));
     return reactor;
   }
 
@@ -199,12 +198,11 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     }
     backend_.registrar.List(
         request->type(),
-        [&evictor = backend_.evictor, call = std::move(call),
+        [&self_doubt = backend_.self_doubt, call = std::move(call),
          page = *std::move(page), response](
             absl::StatusOr<std::vector<RegistrationView>> views) mutable {
           if (views.ok()) {
-            FillRegistrations(page, *views, evictor.self_preservation(),
-                              response);
+            FillRegistrations(page, *views, self_doubt.active(), response);
           }
           call.Finish(views.status());
         });
@@ -264,7 +262,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     backend_.registrar.SetDraining(
         *std::move(ref), draining,
-        AnswerRegistration(backend_.evictor, std::move(call), response));
+        AnswerRegistration(backend_.self_doubt, std::move(call), response));
     return reactor;
   }
 

@@ -14,6 +14,7 @@
 #include "server/node/evictor.h"
 #include "server/node/node_routes.h"
 #include "server/node/registrar.h"
+#include "server/node/self_doubt.h"
 #include "server/rpc/drain_signal.h"
 
 namespace coord {
@@ -33,6 +34,7 @@ struct RpcBackend {
   Membership& membership;
   Registrar& registrar;
   Evictor& evictor;
+  const SelfDoubt& self_doubt;
   FanOutEngine& engine;
   NodeRoutes& node_routes;
   // Its Drain ends every watch and keep-alive stream with DRAINING; to be

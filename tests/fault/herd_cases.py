@@ -7,7 +7,7 @@ from pathlib import Path
 
 import grpc
 
-from programs import Program, wait_until
+from programs import DEADLINE, Program, wait_until
 from rpc import Client, reason_of, register_request
 from scene import FaultTest
 
@@ -108,7 +108,8 @@ class WatchTest(FaultTest):
         start = time.monotonic()
         for i in range(changes):
             client.register(f"s-{i % 30}", f"{NOBODY}/{i}", ttl=3600)
-        wait_until("all have seen it", lambda: watchers.process.poll() is not None)
+        wait_until("all have seen it", lambda: watchers.process.poll() is not None,
+                   self.either(DEADLINE, 10 * DEADLINE))
         self.note(f"{COUNT} watchers saw {changes} changes within "
                   f"{time.monotonic() - start:.1f} s")
         saw, = (json.loads(line) for line in lines()[1:])

@@ -38,7 +38,7 @@ class NetworkTest(FaultTest):
             self.directory, "far", self.world.env(
                 MIT_URL=pass_on(relay, facts["mitUrl"]),
                 OAUTH_ISSUER=pass_on(relay, facts["issuer"])),
-            "--registry=mit", host=self.cut_off,
+            "--registry=mit", "--probe_interval=300ms", host=self.cut_off,
             wrapper=("ip", "netns", "exec", self.namespace))
         self.addCleanup(self.far.stop)
 
@@ -105,6 +105,26 @@ class NetworkTest(FaultTest):
                                  fan_out.VERDICT_COMPLETE)
                 self.assertEqual(self.world.mit.requests("DELETE", since=mark), [])
                 self.note(f"{how}: {SERVERS} were suspected, nobody was evicted")
+
+    def test_a_cut_ends_none_of_those_it_probes_itself(self):
+        fleet = Fleet(self.servers)
+        self.addCleanup(fleet.close)
+        far = Client(self.far.address)
+        self.addCleanup(far.close)
+        services = fleet.start(*(f"s-{i}" for i in range(SERVERS)))
+        for service in services:
+            far.register(service.id, service.url)
+        self.cut("drop")
+        mark = self.world.mit.mark()
+        wait_until("it suspects itself", lambda: all(
+            each.status.self_preservation for each in far.registrations().values()))
+        self.look_for(self.either(8, 240), {service.id for service in services})
+        self.heal()
+        wait_until("it suspects itself no longer", lambda: not any(
+            each.status.self_preservation for each in far.registrations().values()))
+        self.assertEqual(far.fan_out(timeout=10).verdict, fan_out.VERDICT_COMPLETE)
+        self.assertEqual(len(far.registrations()), SERVERS)
+        self.assertEqual(self.world.mit.requests("DELETE", since=mark), [])
 
     def look_for(self, seconds, everyone):
         """The authority keeps them all, for so long."""

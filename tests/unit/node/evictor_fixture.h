@@ -20,9 +20,7 @@ class CountingObserver final : public EvictionObserver {
   void OnCleared() override { ++cleared; }
   void OnKept() override { ++kept; }
   void OnHeldBack() override { ++held_back; }
-  void OnSelfPreservation(bool active) override { alarms.push_back(active); }
   int suspected = 0, evicted = 0, cleared = 0, kept = 0, held_back = 0;
-  std::vector<bool> alarms;
 };
 
 // `own` is registered here, what tests add is held by others.
@@ -32,9 +30,9 @@ class EvictorFixture : public NodeFixture {
   void Start() {
     Registered(Command("own"));
     while (Requests() > 0) AnswerAlive();
-    evictor_ =
-        std::make_unique<Evictor>(loop_, registry_, *registrar_, *membership_,
-                                  *peers_, observer_, EvictorOptions{});
+    evictor_ = std::make_unique<Evictor>(loop_, registry_, *registrar_,
+                                         *membership_, *peers_, *doubt_,
+                                         observer_, EvictorOptions{});
   }
   void Suspect(const ServerPtr& server) {
     evictor_->Suspect({"c-mTest", "mTest", ""}, server);

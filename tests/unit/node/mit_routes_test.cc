@@ -46,8 +46,9 @@ class MitRoutesTest : public testing::Test {
     peers_ = std::make_unique<Peers>(
         loop_, transport_, nullptr, [](const Server&) { return false; },
         PeersOptions{});
-    registrar_ = std::make_unique<Registrar>(
-        loop_, *registry_, store_, membership_, *peers_, RegistrarOptions{});
+    registrar_ =
+        std::make_unique<Registrar>(loop_, *registry_, store_, membership_,
+                                    *peers_, doubt_, RegistrarOptions{});
     Serve(nullptr);
   }
   ~MitRoutesTest() override { registry_.reset(); }
@@ -130,6 +131,7 @@ class MitRoutesTest : public testing::Test {
   Membership membership_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Peers> peers_;
+  SelfDoubt doubt_{loop_, membership_, nullptr};
   std::unique_ptr<Registrar> registrar_;
   std::unique_ptr<MitRoutes> routes_;
   Router router_;

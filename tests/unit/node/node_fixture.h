@@ -9,11 +9,13 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "server/core/membership.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
 #include "server/node/registration_store.h"
+#include "server/node/self_doubt.h"
 #include "server/registry/database.h"
 #include "server/registry/it_resource.h"
 #include "tests/support/fake_registry.h"
@@ -31,13 +33,17 @@ class NodeFixture : public ::testing::Test {
   // A new life of the process, with the store and the authority as they were.
   void Restart(RegistrarOptions options = {}) {
     registrar_.reset();
+    doubt_.reset();
     peers_.reset();
     membership_ = std::make_unique<Membership>(MembershipOptions{}, "epoch");
     peers_ = std::make_unique<Peers>(
         loop_, transport_, nullptr, [](const Server&) { return false; },
         PeersOptions{.management = options.management});
-    registrar_ = std::make_unique<Registrar>(loop_, registry_, store_,
-                                             *membership_, *peers_, options);
+    doubt_ = std::make_unique<SelfDoubt>(
+        loop_, *membership_,
+        [this](bool active) { alarms_.push_back(active); });
+    registrar_ = std::make_unique<Registrar>(
+        loop_, registry_, store_, *membership_, *peers_, *doubt_, options);
   }
 
   // Until neither the loop nor the store's thread has anything left to do.
@@ -131,7 +137,8 @@ class NodeFixture : public ::testing::Test {
     Settle();
   }
   void AnswerDead() {
-    transport_.Fail(HttpError::Kind::kUnreachable, false);
+    transport_.Finish(HttpError{HttpError::Kind::kUnreachable, false, false,
+                                "made to fail", /*refused=*/true});
     Settle();
   }
   // A server of the same cluster that somebody else holds.
@@ -158,6 +165,8 @@ class NodeFixture : public ::testing::Test {
   RegistrationStore store_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<Peers> peers_;
+  std::unique_ptr<SelfDoubt> doubt_;
+  std::vector<bool> alarms_;  // of doubt_
   std::unique_ptr<Registrar> registrar_;
   std::optional<absl::StatusOr<UnregisterAnswer>> unregistered_;
 };

@@ -64,9 +64,9 @@ class PeersTest : public ::testing::Test {
   }
 
   void Probe(Peers& peers, const Server& server) {
-    peers.Probe(server, [this](bool alive, std::string why) {
-      alive_ = alive;
-      why_ = std::move(why);
+    peers.Probe(server, [this](ProbeResult result) {
+      alive_ = result.alive;
+      why_ = std::move(result.why);
     });
     loop_.RunPosted();
   }

@@ -246,8 +246,9 @@ TEST_F(RegisterTest, WhatTheStoreRefusesIsNotKept) {
   full.max_queue = 0;
   database_ = *Database::Open(full);
   RegistrationStore broken(*database_);
-  registrar_ = std::make_unique<Registrar>(
-      loop_, registry_, broken, *membership_, *peers_, RegistrarOptions{});
+  registrar_ =
+      std::make_unique<Registrar>(loop_, registry_, broken, *membership_,
+                                  *peers_, *doubt_, RegistrarOptions{});
   EXPECT_TRUE(
       HasReason(Register(Command("a")).status(), Reason::kStoreUnavailable));
   Settle();

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -59,7 +60,7 @@ TEST_F(SelfPreservationTest, HalfOfTheOthersAreEvictedAtOnce) {
   Die({"a", "b"});
   Pass(absl::Seconds(4));
   EXPECT_EQ(observer_.evicted, 2);
-  EXPECT_THAT(observer_.alarms, IsEmpty());
+  EXPECT_THAT(alarms_, IsEmpty());
 }
 
 TEST_F(SelfPreservationTest, MostOfTheOthersAreHeldBack) {
@@ -71,8 +72,8 @@ TEST_F(SelfPreservationTest, MostOfTheOthersAreHeldBack) {
   EXPECT_EQ(Member("a")->state, ServerState::kSuspected);
   EXPECT_EQ(Member("b")->state, ServerState::kSuspected);
   EXPECT_EQ(Member("c")->state, ServerState::kActive);
-  EXPECT_TRUE(evictor_->self_preservation());
-  EXPECT_THAT(observer_.alarms, ElementsAre(true));
+  EXPECT_TRUE(doubt_->active());
+  EXPECT_THAT(alarms_, ElementsAre(true));
   EXPECT_EQ(observer_.held_back, 2);
   EXPECT_EQ(registry_.register_calls, asked + 2)
       << "the authority is not asked while nothing may be evicted";
@@ -99,7 +100,7 @@ TEST_F(SelfPreservationTest, TheDeadGoOneAMinuteAfterFive) {
   EXPECT_LE(gone[2] - gone[1], absl::Minutes(1) + look);
   // The last one is no majority.
   EXPECT_LE(gone[3] - gone[2], look);
-  EXPECT_THAT(observer_.alarms, ElementsAre(true, false));
+  EXPECT_THAT(alarms_, ElementsAre(true, false));
 }
 
 TEST_F(SelfPreservationTest, EndsWhenTheNetworkIsBack) {
@@ -107,11 +108,11 @@ TEST_F(SelfPreservationTest, EndsWhenTheNetworkIsBack) {
   const std::size_t timers = loop_.timers();
   Die({"a", "b", "c"});
   Pass(absl::Minutes(4));
-  ASSERT_TRUE(evictor_->self_preservation());
+  ASSERT_TRUE(doubt_->active());
   dead_.clear();
   Pass(absl::Seconds(36));
-  EXPECT_FALSE(evictor_->self_preservation());
-  EXPECT_THAT(observer_.alarms, ElementsAre(true, false));
+  EXPECT_FALSE(doubt_->active());
+  EXPECT_THAT(alarms_, ElementsAre(true, false));
   EXPECT_EQ(observer_.cleared, 3);
   for (const char* id : {"a", "b", "c"}) {
     EXPECT_EQ(Member(id)->state, ServerState::kActive) << id;
@@ -125,7 +126,7 @@ TEST_F(SelfPreservationTest, TheRestGoesWhenItEnds) {
   Pass(absl::Minutes(1));
   dead_.erase("b");
   EXPECT_LE(UntilGone("a"), absl::Seconds(72));
-  EXPECT_THAT(observer_.alarms, ElementsAre(true, false));
+  EXPECT_THAT(alarms_, ElementsAre(true, false));
   EXPECT_NE(Member("b"), nullptr);
 }
 
@@ -157,18 +158,97 @@ TEST_F(SelfPreservationTest, ThoseHeldHereCountWhereAllAre) {
   Die({"a", "b"});
   Pass(absl::Seconds(4));
   EXPECT_THAT(registry_.seen_evidence, SizeIs(2));
-  EXPECT_THAT(observer_.alarms, IsEmpty());
+  EXPECT_THAT(alarms_, IsEmpty());
   Die({"c", "d"});
   Pass(absl::Seconds(4));
   EXPECT_THAT(registry_.seen_evidence, SizeIs(2));
-  EXPECT_THAT(observer_.alarms, ElementsAre(true));
+  EXPECT_THAT(alarms_, ElementsAre(true));
+}
+
+// Services that this process probes by itself, without anybody's suspicion.
+class ProbedTest : public NodeFixture {
+ protected:
+  ProbedTest() {
+    for (const char* id : {"a", "b", "c", "d"}) {
+      Registered(Command(id, std::nullopt));
+    }
+  }
+  // Lets time pass; those in silent_ do not answer, those in dead_ refuse.
+  void Pass(absl::Duration time) {
+    for (const absl::Time end = loop_.Now() + time; loop_.Now() < end;) {
+      while (Requests() > 0) {
+        const std::string host = transport_.requests[0].request.origin.host;
+        const std::string id(absl::StripSuffix(host, ".test"));
+        if (silent_.contains(id)) {
+          transport_.Fail(HttpError::Kind::kTimeout, true);
+          Settle();
+        } else {
+          dead_.contains(id) ? AnswerDead() : AnswerAlive();
+        }
+      }
+      Advance(absl::Seconds(1));
+    }
+  }
+  std::size_t Held() { return registrar_->Count(); }
+
+  std::set<std::string> silent_;
+  std::set<std::string> dead_;
+};
+
+TEST_F(ProbedTest, TheNetworkIsCutAndNobodyGoes) {
+  silent_ = {"a", "b", "c", "d"};
+  Pass(absl::Minutes(4));
+  EXPECT_EQ(Held(), 4u);
+  EXPECT_THAT(registry_.seen_evidence, IsEmpty());
+  EXPECT_THAT(alarms_, ElementsAre(true));
+  silent_.clear();
+  Pass(absl::Seconds(12));
+  EXPECT_THAT(alarms_, ElementsAre(true, false));
+  for (const char* id : {"a", "b", "c", "d"}) {
+    EXPECT_EQ(StateOf(id), RegistrationState::kRegistered) << id;
+  }
+}
+
+TEST_F(ProbedTest, HalfOfThemGo) {
+  silent_ = {"a", "b"};
+  Pass(absl::Seconds(40));
+  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_FALSE(IsHeld("b"));
+  EXPECT_EQ(Held(), 2u);
+  EXPECT_THAT(alarms_, IsEmpty());
+}
+
+TEST_F(ProbedTest, WhereTheMachineRefusesTheNetworkIsWhole) {
+  dead_ = {"a", "b", "c", "d"};
+  Pass(absl::Seconds(40));
+  EXPECT_EQ(Held(), 0u);
+  EXPECT_THAT(alarms_, IsEmpty());
+}
+
+TEST_F(ProbedTest, ThoseThatStaySilentGoOneAMinuteAfterFive) {
+  silent_ = {"a", "b", "c"};
+  Pass(absl::Minutes(5));
+  EXPECT_EQ(Held(), 4u);
+  Pass(absl::Seconds(22));  // the third one's second look
+  EXPECT_EQ(Held(), 3u);
+  Pass(absl::Minutes(2));
+  EXPECT_EQ(Held(), 1u);
+  EXPECT_THAT(alarms_, ElementsAre(true, false));
+}
+
+TEST_F(ProbedTest, OneThatIsUnregisteredIsDoubtedNoMore) {
+  silent_ = {"a", "b", "c"};
+  Pass(absl::Minutes(1));
+  ASSERT_THAT(alarms_, ElementsAre(true));
+  for (const char* id : {"a", "b", "c"}) Unregister(Ref(id));
+  EXPECT_THAT(alarms_, ElementsAre(true, false));
 }
 
 TEST_F(SelfPreservationTest, ASupersededRecordGoesAllTheSame) {
   StartWith({"a", "b", "c"});
   Die({"a", "b", "c"});
   Pass(absl::Seconds(10));
-  ASSERT_TRUE(evictor_->self_preservation());
+  ASSERT_TRUE(doubt_->active());
   Server successor = ServerOf("successor");
   successor.cluster_base_url = "http://b.test/x";
   successor.update_time = loop_.WallTime();

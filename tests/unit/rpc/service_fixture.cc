@@ -41,11 +41,13 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members)
   peers_ = std::make_unique<Peers>(
       loop_, *control_client_, nullptr, [](const Server&) { return false; },
       PeersOptions{});
-  registrar_ = std::make_unique<Registrar>(
-      loop_, *registry_, *store_, membership_, *peers_, RegistrarOptions{});
-  evictor_ =
-      std::make_unique<Evictor>(loop_, *registry_, *registrar_, membership_,
-                                *peers_, ignore_evictions_, EvictorOptions{});
+  self_doubt_ = std::make_unique<SelfDoubt>(loop_, membership_, nullptr);
+  registrar_ =
+      std::make_unique<Registrar>(loop_, *registry_, *store_, membership_,
+                                  *peers_, *self_doubt_, RegistrarOptions{});
+  evictor_ = std::make_unique<Evictor>(loop_, *registry_, *registrar_,
+                                       membership_, *peers_, *self_doubt_,
+                                       ignore_evictions_, EvictorOptions{});
   engine_ = std::make_unique<FanOutEngine>(
       FanOutOptions{},
       std::vector<FanOutEngine::Lane>{{&lane_, lane_client_.get()}},
@@ -53,8 +55,8 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members)
   node_routes_ = std::make_unique<NodeRoutes>(loop_, membership_, *registrar_,
                                               /*follow_peers=*/true, nullptr);
 
-  const RpcBackend backend{loop_,    membership_,   *registrar_, *evictor_,
-                           *engine_, *node_routes_, drain_};
+  const RpcBackend backend{loop_,        membership_, *registrar_,   *evictor_,
+                           *self_doubt_, *engine_,    *node_routes_, drain_};
   services_.push_back(NewRegistryService(backend, options));
   services_.push_back(NewFanOutService(backend, options));
   services_.push_back(NewNodeService(backend));

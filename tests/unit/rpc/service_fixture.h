@@ -66,7 +66,6 @@ class IgnoreEvictions final : public EvictionObserver {
   void OnCleared() override {}
   void OnKept() override {}
   void OnHeldBack() override {}
-  void OnSelfPreservation(bool) override {}
 };
 
 class ServiceTest : public testing::Test {
@@ -94,6 +93,7 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<EmbeddedRegistry> registry_;
   std::unique_ptr<RegistrationStore> store_;
   std::unique_ptr<Peers> peers_;
+  std::unique_ptr<SelfDoubt> self_doubt_;
   std::unique_ptr<Registrar> registrar_;
   IgnoreEvictions ignore_evictions_;
   std::unique_ptr<Evictor> evictor_;
