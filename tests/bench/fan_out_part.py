@@ -1,8 +1,13 @@
 """Fan-outs through clusterd over real gRPC."""
+import contextlib
 import socket
 import statistics
 
-from harness import CLUSTERD_CORE, OTHER_CORE, Nodes, cpu_seconds, memory_mib
+from harness import CLUSTERD_CORE, OTHER_CORE, cpu_seconds, memory_mib
+
+SMALL = 100  # bytes of a node's answer; rows of other sizes say so in their name
+BYTES_IN_FLIGHT = 64 << 20
+SUFFIX = {SMALL: "", 10_000: "_10kB", 1_000_000: "_1MB"}
 
 
 def load(bench, clusterd, *arguments):
@@ -14,53 +19,80 @@ def register(bench, clusterd, urls):
     load(bench, clusterd, "--seconds=0", "--register", *urls)
 
 
+@contextlib.contextmanager
+def registered(bench, count, body_bytes=SMALL):
+    """Yields a clusterd with one I/O thread, and the nodes that it knows."""
+    nodes = bench.nodes(count, body_bytes)
+    clusterd = bench.clusterd("--io_threads=1")
+    try:
+        register(bench, clusterd, nodes.urls())
+        yield clusterd, nodes
+    finally:
+        clusterd.stop()
+        nodes.stop()
+
+
+def call(bench, clusterd, count, concurrency):
+    """One run of the load, all of whose answers were complete."""
+    before = cpu_seconds(clusterd.pid)
+    run = load(bench, clusterd, "--path=/answer", f"--concurrency={concurrency}",
+               "--warmup_seconds=0", f"--seconds={bench.seconds}")
+    spent = cpu_seconds(clusterd.pid) - before
+    if run["errors"] or run["answers_by_results"].get(str(count), 0) != run["calls"]:
+        raise RuntimeError(f"incomplete answers: {run}")
+    return {**run, "cpu_us_per_call": spent * 1e6 / run["calls"]}
+
+
 def bare(bench, nodes, concurrency):
     return bench.run(CLUSTERD_CORE, "bare_loop", f"--port={nodes.port}",
                      f"--concurrency={concurrency}", f"--seconds={bench.seconds}",
                      "--path=/answer", "--targets", *nodes.addresses)[0]
 
 
+def shapes(bench):
+    """(body bytes, nodes, calls in flight) of all rows."""
+    if bench.quick:
+        return [(SMALL, 1, 16), (SMALL, 10, 1), (SMALL, 10, 16), (SMALL, 10, 64),
+                (SMALL, 100, 16)]
+    return [(body_bytes, count, concurrency)
+            for body_bytes in SUFFIX
+            for count in (1, 3, 10, 100, 1000)
+            for concurrency in (1, 16, 64)
+            if count * concurrency * body_bytes <= BYTES_IN_FLIGHT
+            and count * concurrency <= bench.sockets]
+
+
 def fan_out(bench):
     """clusterd beside a bare Beast loop, same nodes."""
     costs = {}
-    for count, concurrency in [(1, 16), (3, 16), (10, 1), (10, 16), (10, 64), (100, 16)] + (
-            [] if bench.quick else [(100, 1), (1000, 1)]):
-        nodes = Nodes(bench.folder, count)
-        clusterd = bench.clusterd("--io_threads=1")
-        try:
-            register(bench, clusterd, nodes.urls())
-            cost = measure(bench, clusterd, nodes, count, concurrency)
-            if concurrency == 16:
-                costs[count] = cost
-        finally:
-            clusterd.stop()
-            nodes.stop()
+    for body_bytes, count, concurrency in shapes(bench):
+        with registered(bench, count, body_bytes) as (clusterd, nodes):
+            cost = measure(bench, clusterd, nodes, SUFFIX[body_bytes], count, concurrency)
+        if (body_bytes, concurrency) == (SMALL, 16):
+            costs[count] = cost
     fit(costs)
 
 
-def measure(bench, clusterd, nodes, count, concurrency):
+def measure(bench, clusterd, nodes, suffix, count, concurrency):
     """us of CPU for one call."""
-    ours, limit, p50, limit_p50, rate = [], [], [], [], []
+    call(bench, clusterd, count, concurrency)  # connects
+    ours, limit = [], []
     for _ in range(bench.rounds):
-        before = cpu_seconds(clusterd.pid)
-        run = load(bench, clusterd, "--path=/answer", f"--concurrency={concurrency}",
-                   "--warmup_seconds=0", f"--seconds={bench.seconds}")
-        spent = cpu_seconds(clusterd.pid) - before
-        complete = run["answers_by_results"].get(str(count), 0)
-        if complete != run["calls"] or run["errors"]:
-            raise RuntimeError(f"incomplete answers: {run}")
-        ours.append(spent * 1e6 / run["calls"] / count)
-        p50.append(run["p50_us"])
-        rate.append(run["calls_per_second"])
-        alone = bare(bench, nodes, concurrency)
-        limit.append(alone["cpu_us_per_request"])
-        limit_p50.append(alone["p50_us"])
-    bench.add("fanout_cpu_per_node_vs_bare", "us", ours, limit, count, concurrency)
-    bench.add("fanout_p50_vs_bare", "us", p50, limit_p50, count, concurrency)
-    bench.add("fanout_calls", "calls/s", rate, None, count, concurrency)
-    bench.add("fanout_peak_memory", "MiB", [memory_mib(clusterd.pid, "VmHWM")], None, count,
-              concurrency)
-    return statistics.median(ours) * count
+        ours.append(call(bench, clusterd, count, concurrency))
+        limit.append(bare(bench, nodes, concurrency))
+
+    def add(name, unit, values, baseline=None):
+        bench.add(name + suffix, unit, values, baseline, count, concurrency)
+
+    costs = [run["cpu_us_per_call"] for run in ours]
+    add("fanout_cpu_per_node_vs_bare", "us", [cost / count for cost in costs],
+        [run["cpu_us_per_request"] for run in limit])
+    for percentile in ("p50", "p99", "p999"):
+        add(f"fanout_{percentile}_vs_bare", "us", [run[f"{percentile}_us"] for run in ours],
+            [run[f"{percentile}_us"] for run in limit])
+    add("fanout_calls", "calls/s", [run["calls_per_second"] for run in ours])
+    add("fanout_peak_memory", "MiB", [memory_mib(clusterd.pid, "VmHWM")])
+    return statistics.median(costs)
 
 
 def fit(costs):
@@ -74,8 +106,9 @@ def fit(costs):
 
 def black_hole(bench):
     """One node of 20 (and of 50) accepts and never answers; deadline 500 ms."""
-    for count, calls in [(20, 200), (50, 200 if bench.quick else 1000)]:
-        nodes = Nodes(bench.folder, count - 1)
+    for count, calls in [(20, 100 if bench.quick else 200)] + (
+            [] if bench.quick else [(50, 1000)]):
+        nodes = bench.nodes(count - 1)
         hole = socket.socket()
         hole.bind(("127.0.0.1", 0))
         hole.listen(1024)

@@ -32,6 +32,8 @@ using mimik::cluster::v1::RegisterServerRequest;
 using mimik::cluster::v1::RegisterServerResponse;
 using mimik::cluster::v1::RegistryService;
 
+constexpr std::int64_t kMaxAnswerBytes = 64 << 20;
+
 struct Options {
   std::string address = "127.0.0.1:7700";
   std::string type = "bench";
@@ -72,6 +74,7 @@ class Load {
       : options_(options), stub_(FanOutService::NewStub(channel)) {
     request_.set_type(options.type);
     request_.mutable_http()->set_path(options.path);
+    request_.set_max_answer_bytes(kMaxAnswerBytes);
   }
 
   void Run() {

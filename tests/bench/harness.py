@@ -3,15 +3,16 @@ the report."""
 import json
 import os
 import pathlib
+import resource
 import signal
-import socket
 import statistics
 import subprocess
 import tempfile
 import time
 
+from bars import verdict
+
 CLUSTERD_CORE, OTHER_CORE = "0", "1"
-BODY_100 = json.dumps({"data": {"id": 1, "name": "x" * 62}, "server": {}})
 
 
 def pinned(core, *command):
@@ -35,48 +36,38 @@ def node_addresses(count):
     return [f"127.0.{1 + i // 250}.{1 + i % 250}" for i in range(count)]
 
 
-class Nodes:
-    """`count` HTTP nodes, each on a loopback address of its own, by one nginx."""
+class Served:
+    """A program of the build that says where it serves on its first line."""
 
-    def __init__(self, folder, count, body=BODY_100):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.addresses = node_addresses(count)
-        listen = "\n".join(f"listen {a}:{self.port} backlog=1024;" for a in self.addresses)
-        root = pathlib.Path(tempfile.mkdtemp(dir=folder))
-        # Served from the root user's own worker: the folder is private.
-        (root / "nginx.conf").write_text(f"""
-            user root; daemon off; worker_processes 1; worker_rlimit_nofile 65536;
-            pid {root}/pid; error_log {root}/error.log;
-            events {{ worker_connections 32768; }}
-            http {{
-              access_log off; keepalive_requests 1000000000; keepalive_timeout 75s;
-              client_body_temp_path {root}; proxy_temp_path {root}; fastcgi_temp_path {root};
-              uwsgi_temp_path {root}; scgi_temp_path {root};
-              server {{ {listen} default_type application/json; root {root}/www; }}
-            }}""")
-        (root / "www").mkdir()
-        (root / "www" / "answer").write_text(body)
+    def __init__(self, build, core, program, *arguments):
         self.process = subprocess.Popen(
-            pinned(OTHER_CORE, "nginx", "-p", str(root), "-c", str(root / "nginx.conf")))
-        wait_for_port(self.addresses[-1], self.port)
+            pinned(core, str(build / "tests/bench" / program), *(str(a) for a in arguments)),
+            stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{program} did not start")
+        self.facts = json.loads(line)
 
-    def urls(self):
-        return [f"http://{a}:{self.port}" for a in self.addresses]
+    @property
+    def pid(self):
+        return self.process.pid
 
     def stop(self):
         self.process.terminate()
         self.process.wait()
 
 
-def wait_for_port(address, port):
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        with socket.socket() as probe:
-            if probe.connect_ex((address, port)) == 0:
-                return
-    raise RuntimeError(f"nobody listens on {address}:{port}")
+class Nodes(Served):
+    """`count` HTTP nodes node-0, node-1, ... on loopback addresses of their own."""
+
+    def __init__(self, build, count, body_bytes):
+        self.addresses = node_addresses(count)
+        super().__init__(build, OTHER_CORE, "nodes", f"--body_bytes={body_bytes}",
+                         "--addresses", *self.addresses)
+        self.port = self.facts["port"]
+
+    def urls(self):
+        return [f"http://{a}:{self.port}" for a in self.addresses]
 
 
 class Clusterd:
@@ -118,15 +109,17 @@ class Bench:
         self.seconds = 1.0 if quick else 3.0
         self.rounds = 3 if quick else 7
         self.report = []
+        self.sockets = allow_sockets()
 
     def clusterd(self, *flags):
         return Clusterd(self.build, self.folder, *flags)
 
+    def nodes(self, count, body_bytes=100):
+        return Nodes(self.build, count, body_bytes)
+
     def run(self, core, program, *arguments):
-        """What a program of this folder prints, line by line as JSON."""
-        command = pinned(core, str(self.build / "tests/bench" / program),
-                         *(str(a) for a in arguments))
-        out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        """What a program of the build prints, line by line as JSON."""
+        out = output(core, self.build / "tests/bench" / program, *arguments)
         return [json.loads(line) for line in out.splitlines()]
 
     def add(self, name, unit, values, baseline=None, nodes=None, concurrency=None):
@@ -141,8 +134,21 @@ class Bench:
             row["ratio"] = round(statistics.median(ratios), 3)
             row["spread"] = [round(min(ratios), 3), round(max(ratios), 3)]
         self.report.append(row)
-        print(format_row(row), flush=True)
+        print(f"{format_row(row)} {verdict(row)}", flush=True)
         return row
+
+
+def output(core, *command):
+    """What a program prints; it fails if that does."""
+    return subprocess.run(pinned(core, *(str(part) for part in command)), check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+
+
+def allow_sockets():
+    """As many files as may be, for all programs; how many sockets that leaves to one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return min(16_000, hard - 1_000)
 
 
 def format_row(row):
@@ -150,5 +156,5 @@ def format_row(row):
     if row["concurrency"] is not None:
         where += f"{', ' if where else ''}{row['concurrency']} at once"
     ratio = f"{row['ratio']:8.2f} x of {row['baseline']}" if row["ratio"] is not None else ""
-    return (f"{row['name']:34} {where:22} {row['value']:>12} {row['unit']:16} {ratio:28} "
+    return (f"{row['name']:38} {where:22} {row['value']:>12} {row['unit']:16} {ratio:28} "
             f"[{row['spread'][0]} .. {row['spread'][1]}]")
