@@ -55,10 +55,8 @@ class Group {
  public:
   Group(asio::io_context& context, const std::vector<tcp::endpoint>& targets,
         const std::string& path, std::vector<double>& latencies_us,
-        const bool& measuring, const bool& stopping)
-      : latencies_us_(latencies_us),
-        measuring_(measuring),
-        stopping_(stopping) {
+        const bool& stopping)
+      : latencies_us_(latencies_us), stopping_(stopping) {
     for (const tcp::endpoint& target : targets) {
       connections_.push_back(
           std::make_unique<Connection>(context, target, path, *this));
@@ -73,18 +71,15 @@ class Group {
 
   void OneAnswered() {
     if (--missing_ > 0) return;
-    if (measuring_) {
-      latencies_us_.push_back(
-          std::chrono::duration<double, std::micro>(Clock::now() - start_)
-              .count());
-    }
+    latencies_us_.push_back(
+        std::chrono::duration<double, std::micro>(Clock::now() - start_)
+            .count());
     if (!stopping_) Start();
   }
 
  private:
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<double>& latencies_us_;
-  const bool& measuring_;
   const bool& stopping_;
   Clock::time_point start_;
   std::size_t missing_ = 0;
@@ -148,34 +143,32 @@ int main(int argc, char** argv) {
                          static_cast<unsigned short>(port));
   }
   std::vector<double> latencies_us;
-  bool measuring = false;
   bool stopping = false;
   std::vector<std::unique_ptr<Group>> groups;
   for (int i = 0; i < concurrency; ++i) {
-    groups.push_back(std::make_unique<Group>(
-        context, targets, path, latencies_us, measuring, stopping));
+    groups.push_back(std::make_unique<Group>(context, targets, path,
+                                             latencies_us, stopping));
   }
-  for (auto& group : groups) group->Start();
-
-  double cpu = 0;
-  Clock::time_point from;
-  asio::steady_timer warm(context, std::chrono::milliseconds(500));
-  warm.async_wait([&](beast::error_code) {
-    measuring = true;
-    cpu = CpuSeconds();
-    from = Clock::now();
-  });
-  asio::steady_timer end(context,
-                         std::chrono::duration_cast<Clock::duration>(
-                             std::chrono::duration<double>(seconds + 0.5)));
-  double elapsed = 0;
-  end.async_wait([&](beast::error_code) {
-    measuring = false;
-    stopping = true;
-    cpu = CpuSeconds() - cpu;
-    elapsed = std::chrono::duration<double>(Clock::now() - from).count();
-  });
-  context.run();
+  // From a standing start until the last answer is in, so that the CPU is that
+  // of the requests counted, however long they take.
+  auto run = [&](double duration) {
+    latencies_us.clear();
+    stopping = false;
+    context.restart();
+    asio::steady_timer end(context,
+                           std::chrono::duration_cast<Clock::duration>(
+                               std::chrono::duration<double>(duration)));
+    end.async_wait([&](beast::error_code) { stopping = true; });
+    for (auto& group : groups) group->Start();
+    context.run();
+  };
+  run(0.5);
+  const double before = CpuSeconds();
+  const Clock::time_point from = Clock::now();
+  run(seconds);
+  const double cpu = CpuSeconds() - before;
+  const double elapsed =
+      std::chrono::duration<double>(Clock::now() - from).count();
 
   std::sort(latencies_us.begin(), latencies_us.end());
   const auto groups_done = static_cast<double>(latencies_us.size());

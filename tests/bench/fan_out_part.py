@@ -63,23 +63,29 @@ def shapes(bench):
 
 
 def fan_out(bench):
-    """clusterd beside a bare Beast loop, same nodes."""
+    """clusterd beside a bare Beast loop, nodes of the same kind."""
     costs = {}
     for body_bytes, count, concurrency in shapes(bench):
-        with registered(bench, count, body_bytes) as (clusterd, nodes):
-            cost = measure(bench, clusterd, nodes, SUFFIX[body_bytes], count, concurrency)
+        # Nodes for each, because one process may not hold the sockets of both.
+        limit_nodes = bench.nodes(count, body_bytes)
+        try:
+            with registered(bench, count, body_bytes) as (clusterd, _):
+                cost = measure(bench, clusterd, limit_nodes, SUFFIX[body_bytes], count,
+                               concurrency)
+        finally:
+            limit_nodes.stop()
         if (body_bytes, concurrency) == (SMALL, 16):
             costs[count] = cost
     fit(costs)
 
 
-def measure(bench, clusterd, nodes, suffix, count, concurrency):
-    """us of CPU for one call."""
+def measure(bench, clusterd, limit_nodes, suffix, count, concurrency):
+    """us of CPU for one call. `limit_nodes`: for the bare loop."""
     call(bench, clusterd, count, concurrency)  # connects
     ours, limit = [], []
     for _ in range(bench.rounds):
         ours.append(call(bench, clusterd, count, concurrency))
-        limit.append(bare(bench, nodes, concurrency))
+        limit.append(bare(bench, limit_nodes, concurrency))
 
     def add(name, unit, values, baseline=None):
         bench.add(name + suffix, unit, values, baseline, count, concurrency)

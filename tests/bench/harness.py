@@ -148,7 +148,7 @@ def allow_sockets():
     """As many files as may be, for all programs; how many sockets that leaves to one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return min(16_000, hard - 1_000)
+    return min(16_000, hard - 2_000)  # nodes listen as well
 
 
 def format_row(row):
