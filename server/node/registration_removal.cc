@@ -146,6 +146,7 @@ void Registration::Leave(const absl::Status& status,
                        {"cause", by_caller ? "unregistered" : "died"},
                        {"removed", gone ? "yes" : "no"}}));
   LeaveMembership(gone, std::move(newer));
+  NoDoubt();
   context_.store.Delete(
       wanted_.server,
       PostedTo(context_.loop, [farewell](const absl::Status& deleted) {
@@ -166,7 +167,6 @@ void Registration::Leave(const absl::Status& status,
 }
 
 void Registration::LeaveMembership(bool gone, std::optional<Server> newer) {
-  NoDoubt();
   if (cluster_.id.empty()) return;
   const ServerKey key{cluster_.id, wanted_.server.server_id};
   const absl::Time now = context_.loop.WallTime();
