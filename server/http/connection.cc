@@ -38,7 +38,8 @@ Connection::Connection(std::unique_ptr<Stream> stream, const std::string& peer,
 bool Connection::Start(const HttpRequest& request, Done done) {
   closed_ = nullptr;
   sent_ = false;
-  parser_.Start(request.method == "HEAD", request.max_body_bytes);
+  parser_.Start(request.method == "HEAD", request.max_body_bytes,
+                request.streamed_answers);
   if (!Write(request)) return false;
   done_ = std::move(done);
   if (!reading_) Read();
@@ -68,8 +69,10 @@ void Connection::Close() {
   // Destroying a callback may come back here.
   Done done = std::move(done_);
   auto closed = std::move(closed_);
+  Released released = std::move(released_);
   done_ = nullptr;
   closed_ = nullptr;
+  released_ = nullptr;
   ErrorCode ignored;
   stream_->socket.close(ignored);
 }
@@ -153,7 +156,7 @@ void Connection::MakeRoom() {
 void Connection::OnRead(ErrorCode error, std::size_t size) {
   reading_ = false;
   if (!open_) return;
-  if (!done_) {
+  if (!done_ && answer_ == nullptr) {
     // Between requests: the server has closed, or sent what nobody asked for.
     auto closed = std::move(closed_);
     Close();
@@ -168,12 +171,13 @@ void Connection::OnRead(ErrorCode error, std::size_t size) {
   begin_ += taken;
   OnProgress(progress);
   // Whoever got the answer may have sent the next request on this connection.
-  if (open_ && !reading_) Read();
+  if (open_ && !reading_ && (answer_ == nullptr || WantsPiece())) Read();
 }
 
 void Connection::OnProgress(ResponseParser::Progress progress) {
   switch (progress) {
     case ResponseParser::Progress::kNeedMore:
+      if (parser_.streamed()) PassOn();
       return;
     case ResponseParser::Progress::kDone: {
       const bool reusable =
@@ -204,6 +208,7 @@ void Connection::Fail(HttpError::Kind kind, std::string_view cause) {
 }
 
 void Connection::Finish(HttpOutcome outcome, bool reusable) {
+  if (answer_ != nullptr) return EndAnswer(std::move(outcome), reusable);
   Done done = std::move(done_);
   done_ = nullptr;
   std::move(done)(std::move(outcome), reusable);

@@ -23,8 +23,10 @@ namespace coord {
 // costs nothing, since a request needs a read waiting anyhow.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // The end of a request. `reusable`: the connection may carry another one.
+  // The end of a request, or the head of a streamed answer. `reusable`: the
+  // connection may carry another request, which is not yet known of the latter.
   using Done = absl::AnyInvocable<void(HttpOutcome, bool reusable) &&>;
+  using Released = absl::AnyInvocable<void(bool reusable) &&>;
 
   // `peer` and `host_line` (`Host: …\r\n`) outlive this until Close.
   Connection(std::unique_ptr<Stream> stream, const std::string& peer,
@@ -33,6 +35,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends `request`; `done` comes later, unless Close comes first. False: the
   // connection is dead and not a byte has left; `done` is destroyed.
   bool Start(const HttpRequest& request, Done done);
+
+  // Once `done` got a streamed answer: `released` is called at its end, or when
+  // its stream is destroyed.
+  void Lend(Released released) { released_ = std::move(released); }
 
   // Between requests: `closed` is called when the connection dies.
   void Rest(absl::Time since, absl::AnyInvocable<void() &&> closed);
@@ -53,6 +59,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   using ErrorCode = boost::system::error_code;
   using Buffers = std::array<boost::asio::const_buffer, 2>;
+  class Answer;
 
   bool Write(const HttpRequest& request);
   void WriteRest(Buffers buffers);
@@ -64,11 +71,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Fail(HttpError::Kind kind, std::string_view cause);
   void Finish(HttpOutcome outcome, bool reusable);
 
+  // Of streamed answers; in connection_stream.cc.
+  void PassOn();
+  bool WantsPiece() const;
+  void EndAnswer(HttpOutcome outcome, bool reusable);
+  void Release(bool reusable);
+
   const std::unique_ptr<Stream> stream_;
   const std::string& peer_;
   const std::string& host_line_;
 
-  Done done_;  // empty between requests
+  Done done_;  // empty between requests, and once a streamed answer has begun
   std::string head_;
   SharedTail tail_;
   bool sent_ = false;
@@ -83,6 +96,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+
+  Answer* answer_ = nullptr;  // the streamed one that has not ended
+  Released released_;
 
   absl::AnyInvocable<void() &&> closed_;
   absl::Time resting_since_ = absl::InfinitePast();

@@ -3,9 +3,12 @@
 #ifndef SERVER_HTTP_MESSAGE_H_
 #define SERVER_HTTP_MESSAGE_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "server/http/body_source.h"
 
 namespace coord {
 
@@ -24,6 +27,8 @@ struct HttpResponse {
   int status = 0;
   HttpHeaders headers;
   std::string body;
+  // The body, in place of `body`, if it is passed on while it arrives.
+  std::unique_ptr<BodySource> stream = nullptr;
 };
 
 }  // namespace coord

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,7 @@ OriginPool::OriginPool(PoolContext& context, Origin origin)
 
 OriginPool::~OriginPool() {
   while (!idle_.empty()) Drop(RemoveIdle(idle_.begin()));
+  for (auto& [key, connection] : std::exchange(lent_, {})) Drop(connection);
 }
 
 bool OriginPool::Start(Exchange& exchange) {
@@ -120,14 +122,29 @@ void OriginPool::OnConnected(Exchange& exchange,
 void OriginPool::OnAnswer(Exchange& exchange, HttpOutcome outcome,
                           bool reusable) {
   ConnectionPtr connection = std::move(exchange.connection);
+  const auto* answer = std::get_if<HttpResponse>(&outcome);
   // Before the caller hears of it, whose next request may use the connection.
-  if (reusable) {
-    Release(std::move(connection));
+  if (answer != nullptr && answer->stream != nullptr) {
+    Lend(std::move(connection));
   } else {
-    Drop(connection);
-    ServeNextWaiting();
+    Return(std::move(connection), reusable);
   }
   context_.finish(exchange, std::move(outcome));
+}
+
+void OriginPool::Lend(ConnectionPtr connection) {
+  Connection* const key = connection.get();
+  lent_.emplace(key, std::move(connection));
+  key->Lend([this, key](bool reusable) {
+    auto lent = lent_.extract(key);
+    Return(std::move(lent.mapped()), reusable);
+  });
+}
+
+void OriginPool::Return(ConnectionPtr connection, bool reusable) {
+  if (reusable) return Release(std::move(connection));
+  Drop(connection);
+  ServeNextWaiting();
 }
 
 void OriginPool::Release(ConnectionPtr connection) {

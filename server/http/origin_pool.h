@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/url.h"
 #include "server/http/asio_loop.h"
 #include "server/http/client.h"
@@ -75,6 +76,8 @@ class OriginPool {
   void OnConnected(Exchange& exchange,
                    absl::StatusOr<std::unique_ptr<Stream>> stream);
   void OnAnswer(Exchange& exchange, HttpOutcome outcome, bool reusable);
+  void Lend(ConnectionPtr connection);
+  void Return(ConnectionPtr connection, bool reusable);
   void Release(ConnectionPtr connection);
   ConnectionPtr TakeIdle(bool repeatable);
   ConnectionPtr RemoveIdle(std::vector<ConnectionPtr>::iterator it);
@@ -89,6 +92,8 @@ class OriginPool {
   const std::string host_line_;      // `Host: 127.0.0.1\r\n`
   std::size_t open_ = 0;             // connecting ones included
   std::vector<ConnectionPtr> idle_;  // the one used last is at the back
+  // Those of streamed answers, whose exchanges are over.
+  absl::flat_hash_map<const Connection*, ConnectionPtr> lent_;
   std::list<Exchange*> waiting_;
 };
 

@@ -25,9 +25,15 @@ constexpr int kMaxInterimAnswers = 32;
 constexpr std::uint64_t kMaxReserve = 256 << 10;
 constexpr std::size_t kUsualHeaders = 8;
 
+bool IsAmong(StreamedAnswers streamed, int status) {
+  return status / 100 != 1 && streamed != StreamedAnswers::kNone &&
+         (streamed == StreamedAnswers::kAll || status / 100 != 2);
+}
+
 class Parser final : public http::basic_parser<false> {
  public:
-  Parser(bool to_head, std::size_t max_body_bytes) {
+  Parser(bool to_head, std::size_t max_body_bytes, StreamedAnswers streamed)
+      : streamed_answers_(streamed) {
     eager(true);
     skip(to_head);
     header_limit(kMaxResponseHeaderBytes);
@@ -36,6 +42,7 @@ class Parser final : public http::basic_parser<false> {
 
   HttpResponse& response() { return response_; }
   bool interim() const { return response_.status / 100 == 1; }
+  bool streamed() const { return streamed_; }
 
  private:
   void on_request_impl(http::verb, BeastView, BeastView, int,
@@ -47,6 +54,8 @@ class Parser final : public http::basic_parser<false> {
     response_.headers.reserve(kUsualHeaders);
     http11_ = version >= 11;
     if (status < 100 || status == 101) ec = http::error::bad_status;
+    streamed_ = IsAmong(streamed_answers_, status);
+    if (streamed_) body_limit(boost::none);
   }
 
   void on_field_impl(http::field field, BeastView name, BeastView value,
@@ -71,7 +80,8 @@ class Parser final : public http::basic_parser<false> {
 
   void on_body_init_impl(const boost::optional<std::uint64_t>& length,
                          ErrorCode&) override {
-    if (length) response_.body.reserve(std::min(*length, kMaxReserve));
+    if (streamed_ || !length) return;
+    response_.body.reserve(std::min(*length, kMaxReserve));
   }
 
   std::size_t on_body_impl(BeastView data, ErrorCode&) override {
@@ -89,6 +99,8 @@ class Parser final : public http::basic_parser<false> {
 
   void on_finish_impl(ErrorCode&) override {}
 
+  const StreamedAnswers streamed_answers_;
+  bool streamed_ = false;
   bool http11_ = false;
   std::size_t header_bytes_ = 0;
   HttpResponse response_;
@@ -98,12 +110,14 @@ class Parser final : public http::basic_parser<false> {
 
 class ResponseParser::Impl {
  public:
-  void Start(bool to_head, std::size_t max_body_bytes) {
+  void Start(bool to_head, std::size_t max_body_bytes,
+             StreamedAnswers streamed) {
     to_head_ = to_head;
     max_body_bytes_ = max_body_bytes;
+    streamed_answers_ = streamed;
     interim_answers_ = 0;
     got_header_ = false;
-    parser_.emplace(to_head, max_body_bytes);
+    parser_.emplace(to_head, max_body_bytes, streamed);
   }
 
   Progress Parse(std::string_view data, std::size_t& taken) {
@@ -126,7 +140,7 @@ class ResponseParser::Impl {
       if (++interim_answers_ > kMaxInterimAnswers) {
         return Fail(http::error::bad_status);
       }
-      parser_.emplace(to_head_, max_body_bytes_);
+      parser_.emplace(to_head_, max_body_bytes_, streamed_answers_);
       if (taken == data.size()) return Progress::kNeedMore;
     }
   }
@@ -143,6 +157,18 @@ class ResponseParser::Impl {
   bool got_header() const { return got_header_; }
   bool keep_alive() const { return parser_->keep_alive(); }
   HttpResponse TakeResponse() { return std::move(parser_->response()); }
+  bool streamed() const { return got_header_ && parser_->streamed(); }
+  HttpResponse TakeHead() {
+    HttpResponse& response = parser_->response();
+    return {response.status, std::move(response.headers), {}};
+  }
+  std::optional<std::uint64_t> length() const {
+    const auto length = parser_->content_length();
+    return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
+  }
+  std::string TakePiece() {
+    return std::exchange(parser_->response().body, {});
+  }
   HttpError::Kind error_kind() const { return error_kind_; }
   const std::string& error() const { return error_; }
 
@@ -164,6 +190,7 @@ class ResponseParser::Impl {
 
   bool to_head_ = false;
   std::size_t max_body_bytes_ = 0;
+  StreamedAnswers streamed_answers_ = StreamedAnswers::kNone;
   int interim_answers_ = 0;
   bool got_header_ = false;
   std::optional<Parser> parser_;
@@ -174,8 +201,9 @@ class ResponseParser::Impl {
 ResponseParser::ResponseParser() : impl_(std::make_unique<Impl>()) {}
 ResponseParser::~ResponseParser() = default;
 
-void ResponseParser::Start(bool to_head, std::size_t max_body_bytes) {
-  impl_->Start(to_head, max_body_bytes);
+void ResponseParser::Start(bool to_head, std::size_t max_body_bytes,
+                           StreamedAnswers streamed) {
+  impl_->Start(to_head, max_body_bytes, streamed);
 }
 
 ResponseParser::Progress ResponseParser::Parse(std::string_view data,
@@ -190,6 +218,12 @@ ResponseParser::Progress ResponseParser::ParseEnd() {
 bool ResponseParser::got_header() const { return impl_->got_header(); }
 bool ResponseParser::keep_alive() const { return impl_->keep_alive(); }
 HttpResponse ResponseParser::TakeResponse() { return impl_->TakeResponse(); }
+bool ResponseParser::streamed() const { return impl_->streamed(); }
+HttpResponse ResponseParser::TakeHead() { return impl_->TakeHead(); }
+std::optional<std::uint64_t> ResponseParser::length() const {
+  return impl_->length();
+}
+std::string ResponseParser::TakePiece() { return impl_->TakePiece(); }
 HttpError::Kind ResponseParser::error_kind() const {
   return impl_->error_kind();
 }

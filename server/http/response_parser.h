@@ -3,7 +3,9 @@
 #define SERVER_HTTP_RESPONSE_PARSER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,7 +27,9 @@ class ResponseParser {
   ~ResponseParser();
 
   // Gets ready for the answer to one request; `to_head`: to a HEAD request.
-  void Start(bool to_head, std::size_t max_body_bytes);
+  // `max_body_bytes` is for answers that are not `streamed`.
+  void Start(bool to_head, std::size_t max_body_bytes,
+             StreamedAnswers streamed = StreamedAnswers::kNone);
 
   // Takes bytes from the front of `data`; `taken` tells how many. What was not
   // taken comes first in the next call, with more behind it.
@@ -39,8 +43,16 @@ class ResponseParser {
   bool got_header() const;
   // Once done: whether the connection may carry another request.
   bool keep_alive() const;
-  // Once done.
+  // Once done. The body is what TakePiece has not taken.
   HttpResponse TakeResponse();
+
+  // Whether a final answer's headers are complete, and it is one of those that
+  // are streamed.
+  bool streamed() const;
+  // Once streamed: status and headers, and then what has come of the body.
+  HttpResponse TakeHead();
+  std::optional<std::uint64_t> length() const;
+  std::string TakePiece();
 
   // Once failed.
   HttpError::Kind error_kind() const;

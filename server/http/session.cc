@@ -94,6 +94,8 @@ void Session::Close() {
   if (std::exchange(state_, State::kClosed) == State::kClosed) return;
   ErrorCode ignored;
   socket_.close(ignored);
+  if (writer_ != nullptr) std::exchange(writer_, nullptr)->Stop();
+  answer_ = nullptr;
   host_->loop().Cancel(timer_);
   host_->OnClosed(*this);
 }
@@ -151,6 +153,7 @@ bool Session::OnIncomplete() {
 }
 
 void Session::Read() {
+  if (std::exchange(reading_, true)) return;
   MakeRoom();
   socket_.async_read_some(
       asio::mutable_buffer(buffer_.get() + end_, capacity_ - end_),
@@ -159,9 +162,13 @@ void Session::Read() {
       });
 }
 
+std::size_t Session::MaxCapacity() const {
+  return host_->options().max_header_bytes + kSmallBuffer;
+}
+
 // A read that filled the buffer promises more: the buffer grows.
 void Session::MakeRoom() {
-  const std::size_t max = host_->options().max_header_bytes + kSmallBuffer;
+  const std::size_t max = MaxCapacity();
   const std::size_t waiting = end_ - begin_;
   if (end_ == capacity_ && capacity_ < max) {
     const std::size_t capacity = std::min(4 * capacity_, max);
@@ -177,10 +184,19 @@ void Session::MakeRoom() {
 }
 
 void Session::OnRead(ErrorCode error, std::size_t size) {
-  if (state_ != State::kReading) return;
-  if (error) return Close();
+  reading_ = false;
+  if (state_ == State::kClosed) return;
+  if (error) {
+    // While a request is being answered, the next read says it again.
+    if (state_ != State::kHandling && (state_ != State::kWriting || writer_)) {
+      Close();
+    }
+    return;
+  }
+  if (state_ == State::kLingering) return Drain();
   end_ += size;
-  Resume();
+  if (state_ == State::kReading) return Resume();
+  Watch();
 }
 
 void Session::Handle() {
@@ -214,6 +230,7 @@ void Session::Respond(HttpResponse response) {
   }
   if (close_soon_) keep_alive_ = false;
   const bool has_body = response.status != 204 && response.status != 304;
+  if (has_body && !to_head_) answer_ = std::move(response.stream);
   SerializeHead(response, has_body);
   body_ = has_body && !to_head_ ? std::move(response.body) : std::string();
   Write({asio::buffer(head_), asio::buffer(body_)});
@@ -228,7 +245,9 @@ void Session::SerializeHead(const HttpResponse& response, bool has_body) {
     absl::StrAppend(&head_, header.name, ": ", header.value, "\r\n");
   }
   // Of what was not made for a HEAD request, the length is unknown.
-  if (has_body && !(to_head_ && response.body.empty())) {
+  if (answer_ != nullptr) {
+    AppendFraming();
+  } else if (has_body && !(to_head_ && response.body.empty())) {
     absl::StrAppend(&head_, "Content-Length: ", response.body.size(), "\r\n");
   }
   if (!keep_alive_) {
@@ -260,6 +279,7 @@ void Session::Write(Buffers buffers) {
 }
 
 void Session::OnWritten() {
+  if (answer_ != nullptr) return StreamAnswer();
   body_ = std::string();
   if (!keep_alive_ || close_soon_) return Linger();
   state_ = State::kReading;
@@ -284,7 +304,7 @@ void Session::Linger() {
   ErrorCode ignored;
   socket_.shutdown(asio::socket_base::shutdown_send, ignored);
   SetDeadline(kLinger);
-  Drain();
+  if (!reading_) Drain();
 }
 
 void Session::Drain() {
@@ -325,9 +345,15 @@ void Session::OnDeadline() {
   }
   if (state_ == State::kWriting) {
     // The kernel would keep the rest for a client that does not read.
-    ErrorCode ignored;
-    socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    return Reset();
   }
+  Close();
+}
+
+// Closes so that the client can't take it for the end of an answer.
+void Session::Reset() {
+  ErrorCode ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
   Close();
 }
 

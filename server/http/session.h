@@ -12,6 +12,8 @@
 
 #include "absl/time/time.h"
 #include "server/http/asio_loop.h"
+#include "server/http/body_source.h"
+#include "server/http/body_writer.h"
 #include "server/http/listener.h"
 #include "server/http/request_parser.h"
 
@@ -50,6 +52,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void Resume();
   bool Step();
   void Read();
+  std::size_t MaxCapacity() const;
   void MakeRoom();
   void OnRead(ErrorCode error, std::size_t size);
   bool OnIncomplete();
@@ -62,9 +65,18 @@ class Session : public std::enable_shared_from_this<Session> {
   void Linger();
   void Drain();
 
+  // Of answers that are passed on while they arrive; in session_stream.cc.
+  void AppendFraming();
+  void StreamAnswer();
+  void WritePiece(const BodyWriter::Buffers& buffers,
+                  BodyWriter::Written written);
+  void OnStreamed(BodyWriter::End end);
+  void Watch();
+
   void SetDeadline(absl::Duration delay);
   void ArmTimer();
   void OnDeadline();
+  void Reset();
 
   const std::shared_ptr<SessionHost> host_;
   boost::asio::ip::tcp::socket socket_;
@@ -78,6 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 
+  bool reading_ = false;
   bool resuming_ = false;
   bool started_ = false;  // a part of a request has arrived
   bool continued_ = false;
@@ -86,9 +99,12 @@ class Session : public std::enable_shared_from_this<Session> {
   bool to_head_ = false;
   bool to_old_version_ = false;
   bool keep_alive_ = true;
+  bool to_the_end_ = false;  // the end of the connection ends the answer
 
   std::string head_;
   std::string body_;
+  std::unique_ptr<BodySource> answer_;  // to be sent in place of body_
+  std::shared_ptr<BodyWriter> writer_;  // while it is
 
   absl::Time deadline_ = absl::InfiniteFuture();
   absl::Time timer_due_ = absl::InfiniteFuture();

@@ -27,6 +27,10 @@ using SharedTail = std::shared_ptr<const std::string>;
 SharedTail SerializeTail(std::string_view method, const HttpHeaders& headers,
                          std::string_view body);
 
+// The answers whose bodies are passed on while they arrive. One that comes
+// whole with its head is handed over as any other.
+enum class StreamedAnswers { kNone, kAllBut2xx, kAll };
+
 struct HttpRequest {
   Origin origin;
   std::string method = "GET";
@@ -35,9 +39,11 @@ struct HttpRequest {
   // Whether a second execution does no harm. One that must not be repeated
   // only goes out on a connection that is fresh or was idle for less than 1 s.
   bool repeatable = false;
-  std::size_t max_body_bytes = 3 << 20;
+  std::size_t max_body_bytes = 3 << 20;  // of an answer that is not streamed
+  StreamedAnswers streamed_answers = StreamedAnswers::kNone;
   absl::Duration connect_timeout = absl::Seconds(5);
-  // From Send to the last byte of the answer. Infinite: the caller cancels.
+  // From Send to the last byte of the answer, or to the head of one that is
+  // streamed. Infinite: the caller cancels.
   absl::Duration timeout = absl::InfiniteDuration();
 };
 
@@ -75,7 +81,9 @@ class HttpTransport {
 
   // Sends `request`; `done` is called exactly once, on the loop and never
   // inside Send, unless the request is cancelled before. Redirects are not
-  // followed; nothing is repeated.
+  // followed; nothing is repeated. A streamed answer has no deadline after its
+  // head: who holds the stream decides for how long. When the transport is
+  // destroyed, a Read that waits is not answered, the next one fails.
   virtual RequestId Send(HttpRequest request, Done done) = 0;
 
   // Gives a request up: its `done` is destroyed without a call and its

@@ -85,6 +85,7 @@ void LocalProxy::Forward(const RegistrationView& own,
   proxied.repeatable = std::find(kIdempotent.begin(), kIdempotent.end(),
                                  request.method) != kIdempotent.end();
   proxied.max_body_bytes = options_.max_answer_bytes;
+  proxied.streamed_answers = StreamedAnswersTo(request);
   proxied.timeout = options_.request_timeout;
   request.body = {};  // it is in the tail
   transport_.Send(

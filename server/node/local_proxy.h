@@ -24,10 +24,17 @@ struct LocalProxyOptions {
 
 // Passes requests below `/{type}/{serverId}` on to the local_base_url of that
 // registration; the rest of the path as it came, and the query. Messages change
-// as proxied_messages.h says. Requests and answers are held whole, within the
-// limits of the listener and of the options; nothing is repeated. Errors are
-// JSON of the node API: those of NodeGate, 404 also when the server has its own
-// address, 400 for a path that CheckCallPath refuses, those of ProxyFailure.
+// as proxied_messages.h says. Nothing is repeated. Errors are JSON of the node
+// API: those of NodeGate, 404 also when the server has its own address, 400 for
+// a path that CheckCallPath refuses, those of ProxyFailure.
+//
+// Requests are held whole, within the limit of the listener, and so are answers
+// that get an envelope, within max_answer_bytes. All others (StreamedAnswersTo)
+// are passed on while they arrive, of any size and as fast as the caller reads.
+// request_timeout covers what is held, and the head of what is not; after that
+// an answer may be quiet for as long as service and caller keep their
+// connections. A caller that leaves ends the request to the service; an answer
+// that breaks off cuts the caller's connection, so that it never looks whole.
 // Lives on `loop`, which is the transport's and the listener's.
 class LocalProxy {
  public:

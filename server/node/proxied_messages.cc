@@ -98,13 +98,19 @@ HttpHeaders ProxiedRequestHeaders(const HttpHeaders& received,
   return headers;
 }
 
+StreamedAnswers StreamedAnswersTo(const HttpServerRequest& request) {
+  return request.method == "HEAD" || !AcceptsJson(request.headers)
+             ? StreamedAnswers::kAll
+             : StreamedAnswers::kAllBut2xx;
+}
+
 HttpResponse ProxiedAnswer(HttpResponse answer,
                            const HttpServerRequest& request,
                            std::string_view server_id, NodeBodyReader& reader) {
   RemoveHopHeaders(answer.headers);
   Remove(answer.headers, "x-correlation-id");
-  const bool success = answer.status / 100 == 2;
-  if (!success || request.method == "HEAD" || !AcceptsJson(request.headers)) {
+  if (answer.status / 100 != 2 ||
+      StreamedAnswersTo(request) == StreamedAnswers::kAll) {
     return answer;
   }
   const std::string content_type(FindHeader(answer.headers, "content-type"));

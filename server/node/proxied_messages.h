@@ -20,6 +20,10 @@ namespace coord {
 HttpHeaders ProxiedRequestHeaders(const HttpHeaders& received,
                                   std::string_view correlation_id);
 
+// The answers to `request` that the caller gets as they are, whatever their
+// size: all that ProxiedAnswer gives no envelope.
+StreamedAnswers StreamedAnswersTo(const HttpServerRequest& request);
+
 // The service's answer to `request` as the cluster of server `server_id` wants
 // it. Whoever calls through a cluster takes a 2xx answer for that server's only
 // if it names the server, and a genuine node evicts who doesn't; so every 2xx

@@ -1,3 +1,7 @@
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "server/http/response_parser.h"
 #include "tests/fuzz/http_pieces.h"
 
@@ -8,12 +12,48 @@ constexpr std::size_t kMaxBody = 256;
 
 using Progress = ResponseParser::Progress;
 
+// A parser whose body is taken as it comes.
+class Streamed {
+ public:
+  using Progress = ResponseParser::Progress;
+
+  explicit Streamed(bool to_head) {
+    parser_.Start(to_head, 0, StreamedAnswers::kAll);
+  }
+
+  Progress Parse(std::string_view data, std::size_t& taken) {
+    const Progress progress = parser_.Parse(data, taken);
+    if (parser_.streamed()) body_ += parser_.TakePiece();
+    return progress;
+  }
+  Progress ParseEnd() { return parser_.ParseEnd(); }
+
+  bool keep_alive() const { return parser_.keep_alive(); }
+  HttpResponse TakeResponse() {
+    HttpResponse response = parser_.TakeResponse();
+    Must(response.body.empty());
+    response.body = std::move(body_);
+    return response;
+  }
+
+ private:
+  ResponseParser parser_;
+  std::string body_;
+};
+
 // The server closes.
-Progress End(ResponseParser& parser, Progress progress) {
+template <typename Parser>
+Progress End(Parser& parser, Progress progress) {
   return progress == Progress::kNeedMore ? parser.ParseEnd() : progress;
 }
 
-// Where a message ends must not depend on how its bytes arrive.
+void CheckSame(const HttpResponse& one, const HttpResponse& other) {
+  Must(one.status == other.status && one.headers == other.headers &&
+       one.body == other.body);
+}
+
+// Where a message ends must not depend on how its bytes arrive, nor on how its
+// body is taken.
 void Check(std::string_view bytes, std::size_t piece, bool to_head) {
   ResponseParser whole;
   ResponseParser pieces;
@@ -26,13 +66,18 @@ void Check(std::string_view bytes, std::size_t piece, bool to_head) {
   // What is wrong may show later in pieces, but it shows.
   Must(progress ==
        End(pieces, ParseInPieces(pieces, bytes, piece, taken_pieces)));
+  Streamed streamed(to_head);
+  std::size_t taken_streamed = 0;
+  const Progress streamed_progress =
+      End(streamed, ParseInPieces(streamed, bytes, piece, taken_streamed));
   if (progress == Progress::kFailed) return;
-  Must(taken_whole == taken_pieces);
+  Must(streamed_progress == progress);
+  Must(taken_whole == taken_pieces && taken_whole == taken_streamed);
   Must(whole.keep_alive() == pieces.keep_alive());
+  Must(whole.keep_alive() == streamed.keep_alive());
   const HttpResponse one = whole.TakeResponse();
-  const HttpResponse other = pieces.TakeResponse();
-  Must(one.status == other.status && one.headers == other.headers &&
-       one.body == other.body);
+  CheckSame(one, pieces.TakeResponse());
+  CheckSame(one, streamed.TakeResponse());
   Must(one.status >= 200 && one.body.size() <= kMaxBody);
   Must(!to_head || one.body.empty());
 }

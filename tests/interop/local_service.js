@@ -4,6 +4,8 @@
 //   GET /control/state  requests received
 'use strict';
 
+const { once } = require('node:events');
+
 const {
   readBody, answerJson, answerError, listen, announce,
 } = require('./http_service');
@@ -19,8 +21,21 @@ const bodies = {
   bytes: ['image/png', Buffer.from([0x89, 0xff])],
 };
 
-function answerOddly(response, name) {
-  if (name === 'empty') {
+// 100 MiB, as fast as they are read.
+async function answerMuch(response) {
+  response.writeHead(200, { 'content-type': 'image/png' });
+  const piece = Buffer.alloc(1 << 20, 'x');
+  for (let i = 0; i < 100; i += 1) {
+    // eslint-disable-next-line no-await-in-loop
+    if (!response.write(piece)) await once(response, 'drain');
+  }
+  response.end();
+}
+
+async function answerOddly(response, name) {
+  if (name === 'much') {
+    await answerMuch(response);
+  } else if (name === 'empty') {
     response.writeHead(204).end();
   } else if (bodies[name]) {
     const [type, body] = bodies[name];
@@ -47,7 +62,7 @@ async function handle(request, response, url) {
     body: (await readBody(request)).toString(),
   };
   const [, odd, name] = FAULT.exec(path) ?? [];
-  if (odd === serverId) answerOddly(response, name);
+  if (odd === serverId) await answerOddly(response, name);
   else if (path === '/echo' || name) answerJson(response, 200, echo);
   else if (path === '/list') answerJson(response, 200, [echo, serverId]);
   else answerError(response, 404, `no route ${path}`);

@@ -82,6 +82,16 @@ class ProxyTest(WorldTest):
                 self.assertEqual({result["serverId"]: result["result"]["data"]
                                   for result in answer["results"]}["p1"], data)
 
+    def test_bytes_are_passed_on_whatever_their_size(self):
+        before = self.clusterd.peak_bytes()
+        status, headers, body = exchange(
+            "GET", f"{self.p1.url}/fault/p1/much",
+            headers={"authorization": f"Bearer {self.world.token(type='cluster')}",
+                     "accept": "image/png"})
+        self.assertEqual((status, headers["content-type"]), (200, "image/png"))
+        self.assertEqual(body, b"x" * (100 << 20))
+        self.assertLess(self.clusterd.peak_bytes() - before, 16 << 20)
+
     def test_5xx_evicts_it_like_any_other_and_it_comes_back(self):
         for node in (self.g2, self.p1):
             self.mark = self.world.mit.mark()

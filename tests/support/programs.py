@@ -79,8 +79,15 @@ class Program:
 
     def resident_bytes(self):
         """What it holds of the machine's memory."""
+        return self._memory("VmRSS")
+
+    def peak_bytes(self):
+        """The most that it ever held of it."""
+        return self._memory("VmHWM")
+
+    def _memory(self, field):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+        return int(status.split(f"{field}:")[1].split()[0]) * 1024
 
     def _wait(self):
         self.process.stdin.close()

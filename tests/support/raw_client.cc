@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
@@ -47,8 +49,11 @@ std::string RawClient::ReadAll() {
 std::string RawClient::ReadUntil(std::string_view end) {
   std::size_t at = unread_.find(end);
   while (at == std::string::npos) {
+    // Only the end of what is known may be the beginning of `end`.
+    const std::size_t known =
+        unread_.size() - std::min(unread_.size(), end.size());
     if (!ReadMore()) return std::exchange(unread_, {});
-    at = unread_.find(end);
+    at = unread_.find(end, known);
   }
   std::string text = unread_.substr(0, at + end.size());
   unread_.erase(0, at + end.size());
@@ -63,6 +68,13 @@ bool RawClient::Readable() const {
 void RawClient::WaitForHangUp() {
   pollfd entry{socket_, POLLRDHUP, 0};
   poll(&entry, 1, -1);
+}
+
+bool RawClient::WasReset() const {
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
+  return error == ECONNRESET;
 }
 
 void RawClient::CloseWrite() { shutdown(socket_, SHUT_WR); }

@@ -27,6 +27,8 @@ class RawClient {
   bool Readable() const;
   // Blocks until the other side has closed or reset, without reading.
   void WaitForHangUp();
+  // Once hung up: whether by a reset.
+  bool WasReset() const;
   // Ends the sending direction.
   void CloseWrite();
   void Close();

@@ -43,7 +43,8 @@ TEST_F(HttpClientPoolTest, RequestSentFromACallbackReusesTheConnection) {
   Outcome second;
   OnLoop(loop_, [&] {
     client().Send(Get(*server), [&](HttpOutcome) {
-      client().Send(Get(*server), [&](HttpOutcome o) { second.Set(o); });
+      client().Send(Get(*server),
+                    [&](HttpOutcome o) { second.Set(std::move(o)); });
     });
   });
   AnswerOf(second.Take());
@@ -104,7 +105,8 @@ TEST_F(HttpClientPoolTest, EndThatTheLoopHasNotSeenIsFoundBeforeUse) {
     }
     HttpRequest request = Get(server);
     request.repeatable = false;
-    client().Send(std::move(request), [&](HttpOutcome o) { second.Set(o); });
+    client().Send(std::move(request),
+                  [&](HttpOutcome o) { second.Set(std::move(o)); });
   });
   EXPECT_EQ(AnswerOf(second.Take()).status, 200);
   EXPECT_EQ(server.connections(), 2);
@@ -150,8 +152,8 @@ TEST_F(HttpClientPoolTest, IdleConnectionsAreLimited) {
   Outcome one;
   Outcome two;
   OnLoop(loop_, [&] {
-    client().Send(Get(server), [&](HttpOutcome o) { one.Set(o); });
-    client().Send(Get(server), [&](HttpOutcome o) { two.Set(o); });
+    client().Send(Get(server), [&](HttpOutcome o) { one.Set(std::move(o)); });
+    client().Send(Get(server), [&](HttpOutcome o) { two.Set(std::move(o)); });
     EXPECT_EQ(client().Stats().in_flight, 2u);
   });
   one.Take();
@@ -186,7 +188,8 @@ TEST_F(HttpClientPoolTest, WaitingRequestsAreServedInOrder) {
   OnLoop(loop_, [&] {
     client().Send(Get(server, "/1"), [](HttpOutcome) {});
     client().Send(Get(server, "/2"), [](HttpOutcome) {});
-    client().Send(Get(server, "/3"), [&](HttpOutcome o) { last.Set(o); });
+    client().Send(Get(server, "/3"),
+                  [&](HttpOutcome o) { last.Set(std::move(o)); });
   });
   AnswerOf(last.Take());
   EXPECT_EQ(server.connections(), 1);
@@ -203,7 +206,8 @@ TEST_F(HttpClientPoolTest, TooManyWaitingAreOverloadedButNotInsideSend) {
   OnLoop(loop_, [&] {
     client().Send(Get(server), [](HttpOutcome) {});
     client().Send(Get(server), [](HttpOutcome) {});
-    client().Send(Get(server), [&](HttpOutcome o) { outcome.Set(o); });
+    client().Send(Get(server),
+                  [&](HttpOutcome o) { outcome.Set(std::move(o)); });
     EXPECT_FALSE(outcome.ready());
   });
   const HttpError error = ErrorOf(outcome.Take());
@@ -261,8 +265,9 @@ TEST_F(HttpClientPoolTest, WaitingRequestInheritsTheRoomOfALostConnection) {
   Outcome first;
   Outcome second;
   OnLoop(loop_, [&] {
-    client().Send(Get(server), [&](HttpOutcome o) { first.Set(o); });
-    client().Send(Get(server), [&](HttpOutcome o) { second.Set(o); });
+    client().Send(Get(server), [&](HttpOutcome o) { first.Set(std::move(o)); });
+    client().Send(Get(server),
+                  [&](HttpOutcome o) { second.Set(std::move(o)); });
   });
   EXPECT_EQ(ErrorOf(first.Take()).kind, HttpError::Kind::kConnectionLost);
   EXPECT_EQ(AnswerOf(second.Take()).body, "second");
@@ -281,7 +286,8 @@ TEST_F(HttpClientPoolTest, WaitingRequestInheritsTheRoomOfACancelledOne) {
   const RequestId first = OnLoop(loop_, [&] {
     const RequestId id =
         client().Send(Get(server), [](HttpOutcome) { ADD_FAILURE(); });
-    client().Send(Get(server), [&](HttpOutcome o) { second.Set(o); });
+    client().Send(Get(server),
+                  [&](HttpOutcome o) { second.Set(std::move(o)); });
     return id;
   });
   arrived.WaitForNotification();
@@ -299,7 +305,7 @@ TEST_F(HttpClientPoolTest, EachWaitingRequestHearsThatNobodyListens) {
   OnLoop(loop_, [&] {
     for (Outcome& outcome : outcomes) {
       client().Send({.origin = nobody},
-                    [&outcome](HttpOutcome o) { outcome.Set(o); });
+                    [&outcome](HttpOutcome o) { outcome.Set(std::move(o)); });
     }
   });
   for (Outcome& outcome : outcomes) {

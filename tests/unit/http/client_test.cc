@@ -53,7 +53,8 @@ TEST_F(HttpClientTest, CallbackNeverRunsInsideSend) {
   const auto server = RawServer::Always(RawAnswer(200, "{}"));
   Outcome outcome;
   OnLoop(loop_, [&] {
-    client().Send(Get(*server), [&](HttpOutcome o) { outcome.Set(o); });
+    client().Send(Get(*server),
+                  [&](HttpOutcome o) { outcome.Set(std::move(o)); });
     EXPECT_FALSE(outcome.ready());
   });
   AnswerOf(outcome.Take());
@@ -259,7 +260,8 @@ TEST_F(HttpClientTest, MayBeDestroyedAfterTheLoopStopped) {
     HttpRequest request = Get(silent);
     request.timeout = absl::Hours(1);
     client->Send(request, [token](HttpOutcome) { ADD_FAILURE(); });
-    client->Send(Get(*server), [&](HttpOutcome o) { outcome.Set(o); });
+    client->Send(Get(*server),
+                 [&](HttpOutcome o) { outcome.Set(std::move(o)); });
   });
   AnswerOf(outcome.Take());
   loop->Stop();

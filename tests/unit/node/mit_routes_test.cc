@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/url.h"
@@ -80,7 +81,7 @@ class MitRoutesTest : public testing::Test {
                    [&](HttpResponse r) { response = std::move(r); });
     Settle();
     EXPECT_TRUE(response.has_value()) << method << " " << path;
-    return response.value_or(HttpResponse());
+    return std::move(response).value_or(HttpResponse());
   }
   HttpResponse Post(const std::string& body, HttpHeaders headers = {}) {
     return Ask("POST", "/mIT/v1/itResources", body, std::move(headers));

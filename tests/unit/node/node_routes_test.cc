@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/error.h"
 #include "tests/unit/node/fake_verifier.h"
@@ -36,14 +37,14 @@ class NodeRoutesTest : public NodeFixture {
     Routes(verifier).Join(std::move(request), body,
                           [&](HttpResponse r) { response = std::move(r); });
     Settle();
-    return response.value_or(HttpResponse());
+    return std::move(response).value_or(HttpResponse());
   }
   HttpResponse Leave(const std::string& cluster_id, const std::string& id) {
     std::optional<HttpResponse> response;
     Routes().Leave({"mTest", "a", "", ""}, cluster_id, id,
                    [&](HttpResponse r) { response = std::move(r); });
     Settle();
-    return response.value_or(HttpResponse());
+    return std::move(response).value_or(HttpResponse());
   }
   static std::string JoinBody(const std::string& cluster_id) {
     return R"({"id":")" + cluster_id + R"(","type":"mTest","servers":[)" +

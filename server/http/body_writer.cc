@@ -1,0 +1,74 @@
+#include "server/http/body_writer.h"
+
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace coord {
+namespace {
+
+constexpr std::string_view kChunkEnd = "\r\n";
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+}  // namespace
+
+BodyWriter::BodyWriter(std::unique_ptr<BodySource> source, Framing framing,
+                       Write write, Done done)
+    : source_(std::move(source)),
+      framing_(framing),
+      write_(std::move(write)),
+      done_(std::move(done)) {}
+
+void BodyWriter::Start() { Next(); }
+
+void BodyWriter::Stop() {
+  // Destroying a callback may come back here.
+  const auto source = std::move(source_);
+  const Done done = std::move(done_);
+  const Write write = std::move(write_);
+}
+
+void BodyWriter::Next() {
+  waits_for_source_ = true;
+  source_->Read([weak = weak_from_this()](absl::StatusOr<std::string> piece) {
+    if (const auto self = weak.lock()) self->OnPiece(std::move(piece));
+  });
+}
+
+void BodyWriter::OnPiece(absl::StatusOr<std::string> piece) {
+  if (source_ == nullptr) return;
+  waits_for_source_ = false;
+  if (!piece.ok()) return Finish(End::kSourceBroke);
+  at_end_ = piece->empty();
+  piece_ = *std::move(piece);
+  Buffers buffers;
+  if (framing_ == Framing::kAsItIs) {
+    if (at_end_) return Finish(End::kWhole);
+    buffers[0] = boost::asio::buffer(piece_);
+  } else if (at_end_) {
+    buffers[0] = boost::asio::buffer(kLastChunk);
+  } else {
+    size_line_ = absl::StrCat(absl::Hex(piece_.size()), "\r\n");
+    buffers = {boost::asio::buffer(size_line_), boost::asio::buffer(piece_),
+               boost::asio::buffer(kChunkEnd)};
+  }
+  write_(buffers, [self = shared_from_this()](boost::system::error_code error) {
+    self->OnWritten(error);
+  });
+}
+
+void BodyWriter::OnWritten(boost::system::error_code error) {
+  if (source_ == nullptr) return;
+  if (error) return Finish(End::kWriteFailed);
+  if (at_end_) return Finish(End::kWhole);
+  Next();
+}
+
+void BodyWriter::Finish(End end) {
+  Done done = std::move(done_);
+  Stop();
+  std::move(done)(end);
+}
+
+}  // namespace coord

@@ -1,0 +1,60 @@
+// Sends a body as its source gives it.
+#ifndef SERVER_HTTP_BODY_WRITER_H_
+#define SERVER_HTTP_BODY_WRITER_H_
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/system/error_code.hpp>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "server/http/body_source.h"
+
+namespace coord {
+
+// Asks for a piece when the one before has left, so that there is never more
+// than one. Lives on the loop; whoever made it stops it before the connection
+// goes.
+class BodyWriter : public std::enable_shared_from_this<BodyWriter> {
+ public:
+  enum class Framing { kAsItIs, kChunked };
+  enum class End { kWhole, kSourceBroke, kWriteFailed };
+  using Buffers = std::array<boost::asio::const_buffer, 3>;
+  using Written = absl::AnyInvocable<void(boost::system::error_code) &&>;
+  // Writes all of the buffers, which live until the call of `Written`, or its
+  // destruction; never calls it inside.
+  using Write = absl::AnyInvocable<void(const Buffers&, Written)>;
+  using Done = absl::AnyInvocable<void(End) &&>;
+
+  BodyWriter(std::unique_ptr<BodySource> source, Framing framing, Write write,
+             Done done);
+
+  // `done` may be called inside.
+  void Start();
+  // Gives up the source; nothing is called after.
+  void Stop();
+
+  // Whether the next move is the source's.
+  bool waits_for_source() const { return waits_for_source_; }
+
+ private:
+  void Next();
+  void OnPiece(absl::StatusOr<std::string> piece);
+  void OnWritten(boost::system::error_code error);
+  void Finish(End end);
+
+  std::unique_ptr<BodySource> source_;  // nullptr: over
+  const Framing framing_;
+  Write write_;
+  Done done_;
+  bool waits_for_source_ = true;
+  bool at_end_ = false;
+  std::string size_line_;
+  std::string piece_;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_HTTP_BODY_WRITER_H_

@@ -1,0 +1,69 @@
+// Answers that are passed on while they arrive.
+#include <boost/asio/write.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/http/session.h"
+
+namespace coord {
+namespace asio = boost::asio;
+
+void Session::AppendFraming() {
+  if (answer_->length()) {
+    absl::StrAppend(&head_, "Content-Length: ", *answer_->length(), "\r\n");
+  } else if (!to_old_version_) {
+    absl::StrAppend(&head_, "Transfer-Encoding: chunked\r\n");
+  } else {
+    to_the_end_ = true;
+    keep_alive_ = false;
+  }
+}
+
+void Session::StreamAnswer() {
+  deadline_ = absl::InfiniteFuture();
+  const bool chunked = !answer_->length() && !to_the_end_;
+  writer_ = std::make_shared<BodyWriter>(
+      std::move(answer_),
+      chunked ? BodyWriter::Framing::kChunked : BodyWriter::Framing::kAsItIs,
+      [weak = weak_from_this()](const BodyWriter::Buffers& buffers,
+                                BodyWriter::Written written) {
+        if (const auto self = weak.lock()) {
+          self->WritePiece(buffers, std::move(written));
+        }
+      },
+      [weak = weak_from_this()](BodyWriter::End end) {
+        if (const auto self = weak.lock()) self->OnStreamed(end);
+      });
+  // Nobody else may ever tell, however long the answer is quiet.
+  ErrorCode ignored;
+  socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+  Watch();
+  const auto writer = writer_;
+  writer->Start();
+}
+
+void Session::WritePiece(const BodyWriter::Buffers& buffers,
+                         BodyWriter::Written written) {
+  SetDeadline(host_->options().slow_client_timeout);
+  asio::async_write(socket_, buffers,
+                    [self = shared_from_this(), written = std::move(written)](
+                        ErrorCode error, std::size_t) mutable {
+                      self->deadline_ = absl::InfiniteFuture();
+                      std::move(written)(error);
+                    });
+}
+
+void Session::OnStreamed(BodyWriter::End end) {
+  writer_ = nullptr;
+  if (end == BodyWriter::End::kWhole) return OnWritten();
+  if (to_the_end_) return Reset();
+  Close();
+}
+
+// Notices that the client leaves, as long as there is room for what it sends
+// before its time.
+void Session::Watch() {
+  if (writer_ != nullptr && end_ - begin_ < MaxCapacity()) Read();
+}
+
+}  // namespace coord
