@@ -119,6 +119,12 @@ void DeclareFanOut(CLI::App& app, Config& config) {
                  "for one attempt at one server");
   group.Count("--max_calls", "", fanout.max_calls, 1, 1'000'000,
               "fan-outs in flight");
+  group.Count("--max_queued_calls", "", fanout.max_queued_calls, 0, 100'000,
+              "fan-outs that wait when as many as may be are in flight");
+  group.Duration("--max_queue_time", "", fanout.max_queue_time,
+                 absl::ZeroDuration(), absl::Minutes(1),
+                 "how long they wait, and at most a quarter of the time until "
+                 "their deadline");
   group.Count("--max_node_calls", "", fanout.max_node_calls, 1, 10'000'000,
               "requests to servers in flight, over all fan-outs");
   group.Count("--max_node_calls_per_call", "", fanout.max_node_calls_per_call,

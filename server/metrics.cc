@@ -55,6 +55,17 @@ Metrics::Metrics()
       calls_refused_(NewCounter(registry_,
                                 "clusterd_fanout_calls_refused_total",
                                 "Fan-outs that were refused, nothing sent.")),
+      calls_over_limit_(NewCounter(
+          registry_, "clusterd_fanout_calls_over_limit_total",
+          "Fan-outs that were refused because too many were in flight.")),
+      wait_seconds_(
+          BuildHistogram()
+              .Name("clusterd_fanout_wait_seconds")
+              .Help("Time that fan-outs waited which met a limit.")
+              .Register(registry_)
+              .Add({}, Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01,
+                                                   0.025, 0.05, 0.1, 0.25, 0.5,
+                                                   1})),
       call_seconds_(
           BuildHistogram()
               .Name("clusterd_fanout_call_seconds")
@@ -95,6 +106,8 @@ Metrics::Metrics()
                    "process suspects itself and evicts slowly.")),
       calls_in_flight_(NewGauge(registry_, "clusterd_fanout_calls_in_flight",
                                 "Fan-outs that are not answered yet.")),
+      calls_waiting_(NewGauge(registry_, "clusterd_fanout_calls_waiting",
+                              "Fan-outs that wait for room to begin.")),
       registrations_(NewGauge(registry_, "clusterd_registrations",
                               "Registrations that this process holds.")),
       clusters_(NewGauge(registry_, "clusterd_clusters",
@@ -122,7 +135,14 @@ void Metrics::OnCallEnded(const FanOutSummary& summary) {
   call_seconds_.Observe(absl::ToDoubleSeconds(summary.elapsed));
 }
 
-void Metrics::OnCallRefused(const absl::Status&) { calls_refused_.Increment(); }
+void Metrics::OnCallRefused(const absl::Status& status) {
+  calls_refused_.Increment();
+  if (absl::IsResourceExhausted(status)) calls_over_limit_.Increment();
+}
+
+void Metrics::OnCallWaited(absl::Duration waited) {
+  wait_seconds_.Observe(absl::ToDoubleSeconds(waited));
+}
 
 void Metrics::OnNodeOutcome(const NodeOutcome& outcome) {
   switch (outcome.kind) {
@@ -152,6 +172,7 @@ void Metrics::OnSelfPreservation(bool active) {
 
 std::string Metrics::Text(const MetricsSample& sample) {
   calls_in_flight_.Set(sample.calls_in_flight);
+  calls_waiting_.Set(sample.calls_waiting);
   registrations_.Set(static_cast<double>(sample.registrations));
   clusters_.Set(static_cast<double>(sample.clusters));
   servers_.Set(static_cast<double>(sample.servers));

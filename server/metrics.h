@@ -21,6 +21,7 @@ namespace coord {
 // What is counted when somebody looks rather than when it happens.
 struct MetricsSample {
   int calls_in_flight = 0;
+  int calls_waiting = 0;
   std::size_t registrations = 0;
   std::size_t clusters = 0;
   std::size_t servers = 0;
@@ -37,6 +38,7 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   void OnCallStarted() override;
   void OnCallEnded(const FanOutSummary& summary) override;
   void OnCallRefused(const absl::Status& status) override;
+  void OnCallWaited(absl::Duration waited) override;
   void OnNodeOutcome(const NodeOutcome& outcome) override;
   void OnRetry() override;
 
@@ -59,6 +61,8 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   prometheus::Counter& calls_started_;
   std::array<prometheus::Counter*, kVerdicts> calls_ended_;
   prometheus::Counter& calls_refused_;
+  prometheus::Counter& calls_over_limit_;
+  prometheus::Histogram& wait_seconds_;
   prometheus::Histogram& call_seconds_;
   prometheus::Counter& node_results_;
   prometheus::Counter& node_skips_;
@@ -72,6 +76,7 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   prometheus::Counter& self_preservations_;
   prometheus::Gauge& self_preservation_;
   prometheus::Gauge& calls_in_flight_;
+  prometheus::Gauge& calls_waiting_;
   prometheus::Gauge& registrations_;
   prometheus::Gauge& clusters_;
   prometheus::Gauge& servers_;

@@ -348,6 +348,7 @@ bool ClusterServer::Impl::IsServedHere(const Server& server) const {
 MetricsSample ClusterServer::Impl::Sample() const {
   MetricsSample sample;
   sample.calls_in_flight = engine_->calls_in_flight();
+  sample.calls_waiting = engine_->calls_waiting();
   sample.registrations = registrar_->Count();
   for (const SnapshotPtr& cluster : membership_->List()) {
     ++sample.clusters;

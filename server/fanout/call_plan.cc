@@ -90,6 +90,13 @@ absl::Status CheckPolicy(const CallPlan& plan, const CompletionPolicy& policy) {
       .CheckPossible();
 }
 
+int MostAtOnce(int nodes, const FanOutCall& call,
+               const FanOutOptions& options) {
+  return std::min({nodes, options.max_node_calls_per_call,
+                   options.max_node_calls,
+                   call.max_concurrency > 0 ? call.max_concurrency : nodes});
+}
+
 bool Has(const HttpHeaders& headers, std::string_view name) {
   return std::any_of(headers.begin(), headers.end(), [&](const auto& header) {
     return absl::EqualsIgnoreCase(header.name, AbslView(name));
@@ -98,14 +105,18 @@ bool Has(const HttpHeaders& headers, std::string_view name) {
 
 }  // namespace
 
+int NodeCallsAtMost(const FanOutCall& call, const FanOutOptions& options,
+                    const ClusterSnapshot& snapshot) {
+  const std::size_t nodes = call.server_ids.empty() ? snapshot.servers.size()
+                                                    : call.server_ids.size();
+  return std::max(1, MostAtOnce(static_cast<int>(nodes), call, options));
+}
+
 absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
                                   const FanOutOptions& options,
-                                  const Membership& membership) {
+                                  SnapshotPtr snapshot) {
   CallPlan plan;
-  absl::StatusOr<SnapshotPtr> snapshot =
-      membership.Snapshot(call.type, call.cluster_id);
-  if (!snapshot.ok()) return snapshot.status();
-  plan.snapshot = *std::move(snapshot);
+  plan.snapshot = std::move(snapshot);
   if (!call.origin_server_id.empty() &&
       !plan.snapshot->Find(call.origin_server_id)) {
     return MakeError(
@@ -117,9 +128,7 @@ absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
   SelectNodes(call, plan);
   if (absl::Status s = CheckPolicy(plan, call.policy); !s.ok()) return s;
 
-  plan.concurrency = std::min(
-      {plan.sendable, options.max_node_calls_per_call, options.max_node_calls,
-       call.max_concurrency > 0 ? call.max_concurrency : plan.sendable});
+  plan.concurrency = MostAtOnce(plan.sendable, call, options);
   plan.answer_bytes = call.max_answer_bytes > 0 ? call.max_answer_bytes
                                                 : options.default_answer_bytes;
   plan.attempt_timeout = call.attempt_timeout > absl::ZeroDuration()

@@ -32,12 +32,18 @@ struct CallPlan {
   std::string path_and_query;
 };
 
-// Selects the nodes of a call that CheckCall found good. Errors: those of
-// Membership::Snapshot; FAILED_PRECONDITION · NOT_REGISTERED (the origin is no
-// member), POLICY_IMPOSSIBLE.
+// How many requests a call that CheckCall found good may have in flight at the
+// most, by a look at the membership that costs next to nothing. At least 1: who
+// waits may find more members afterwards.
+int NodeCallsAtMost(const FanOutCall& call, const FanOutOptions& options,
+                    const ClusterSnapshot& snapshot);
+
+// Selects the nodes of a call that CheckCall found good. Errors:
+// FAILED_PRECONDITION · NOT_REGISTERED (the origin is no member),
+// POLICY_IMPOSSIBLE.
 absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
                                   const FanOutOptions& options,
-                                  const Membership& membership);
+                                  SnapshotPtr snapshot);
 
 // The call's headers and those that it leaves to us, without authorization.
 // `fresh` names the request where the caller did not.

@@ -4,32 +4,21 @@
 #include <cstddef>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "server/fanout/call_check.h"
 #include "server/fanout/call_plan.h"
 #include "server/fanout/running_call.h"
+#include "server/fanout/waiting_call.h"
 
 namespace coord {
 namespace {
 
-// When a caller that met a limit may come again.
-constexpr absl::Duration kBusyRetryAfter = absl::Milliseconds(100);
 constexpr absl::Duration kDrainRetryAfter = absl::Seconds(1);
 
 class RefusedCall final : public FanOutEngine::CallHandle {
  public:
   void Cancel() override {}
 };
-
-absl::Status TooMany(Reason reason, std::string what, int limit) {
-  return WithRetryAfter(
-      MakeError(reason,
-                absl::StrCat("call cluster: ", what,
-                             " in flight are at their limit of ", limit),
-                {{"limit", absl::StrCat(limit)}}),
-      kBusyRetryAfter);
-}
 
 }  // namespace
 
@@ -43,12 +32,13 @@ struct FanOutEngine::Shared {
     return *lanes[next_lane.fetch_add(1, std::memory_order_relaxed) %
                   lanes.size()];
   }
-  absl::StatusOr<CallPlan> Admit(const FanOutCall& call);
-  absl::Status TakePermits(const CallPlan& plan);
+  absl::Status CheckOpen() const;
+  absl::StatusOr<std::shared_ptr<CallHandle>> Admit(
+      FanOutCall& call, Delivery delivery, std::shared_ptr<FanOutSink>& sink,
+      EngineLane& lane);
 };
 
-// The plan of a call that may run, with its permits taken.
-absl::StatusOr<CallPlan> FanOutEngine::Shared::Admit(const FanOutCall& call) {
+absl::Status FanOutEngine::Shared::CheckOpen() const {
   if (draining) {
     return WithRetryAfter(
         MakeError(Reason::kDraining, "call cluster: this process is draining"),
@@ -58,28 +48,43 @@ absl::StatusOr<CallPlan> FanOutEngine::Shared::Admit(const FanOutCall& call) {
     return MakeError(Reason::kManagementOff,
                      "call cluster: cluster management is off");
   }
+  if (state.admission.Full()) {
+    return state.admission.Refusal(absl::ZeroDuration());
+  }
+  return absl::OkStatus();
+}
+
+// A call that runs or waits; it has taken `call` and `sink` over then.
+absl::StatusOr<std::shared_ptr<FanOutEngine::CallHandle>>
+FanOutEngine::Shared::Admit(FanOutCall& call, Delivery delivery,
+                            std::shared_ptr<FanOutSink>& sink,
+                            EngineLane& lane) {
+  if (absl::Status s = CheckOpen(); !s.ok()) return s;
   if (absl::Status s = CheckCall(call, state.options); !s.ok()) return s;
   if (call.time_left <= absl::ZeroDuration()) {
     return MakeError(Reason::kDeadlineExceeded,
                      "call cluster: the deadline has passed");
   }
+  absl::StatusOr<SnapshotPtr> snapshot =
+      state.membership.Snapshot(call.type, call.cluster_id);
+  if (!snapshot.ok()) return snapshot.status();
+  const int node_calls = NodeCallsAtMost(call, state.options, **snapshot);
+  const absl::Time now = lane.loop.Now();
+  if (!state.admission.TryEnter(node_calls)) {
+    auto waiting = std::make_shared<WaitingCall>(
+        state, lane, std::move(call), node_calls, delivery, std::move(sink));
+    waiting->Start();
+    return waiting;
+  }
   absl::StatusOr<CallPlan> plan =
-      PlanCall(call, state.options, state.membership);
-  if (!plan.ok()) return plan;
-  if (absl::Status s = TakePermits(*plan); !s.ok()) return s;
-  return plan;
-}
-
-absl::Status FanOutEngine::Shared::TakePermits(const CallPlan& plan) {
-  if (!state.calls.TryTake(1)) {
-    return TooMany(Reason::kTooManyCalls, "calls", state.options.max_calls);
-  }
-  if (!state.node_calls.TryTake(plan.concurrency)) {
-    state.calls.Give(1);
-    return TooMany(Reason::kTooManyNodeCalls, "node calls",
-                   state.options.max_node_calls);
-  }
-  return absl::OkStatus();
+      PlanAdmitted(state, call, *std::move(snapshot), node_calls);
+  if (!plan.ok()) return plan.status();
+  state.observer.OnCallStarted();
+  auto running = std::make_shared<RunningCall>(state, lane, std::move(call),
+                                               *std::move(plan), delivery,
+                                               std::move(sink), now);
+  lane.loop.Post([running] { running->Begin(); });
+  return running;
 }
 
 FanOutEngine::FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
@@ -98,26 +103,30 @@ FanOutEngine::~FanOutEngine() = default;
 std::shared_ptr<FanOutEngine::CallHandle> FanOutEngine::Start(
     FanOutCall call, Delivery delivery, std::shared_ptr<FanOutSink> sink) {
   EngineLane& lane = shared_->NextLane();
-  absl::StatusOr<CallPlan> plan = shared_->Admit(call);
-  if (!plan.ok()) {
-    shared_->state.observer.OnCallRefused(plan.status());
-    lane.loop.Post([sink = std::move(sink), status = plan.status()] {
-      sink->OnRefused(status);
-    });
-    return std::make_shared<RefusedCall>();
-  }
-  shared_->state.observer.OnCallStarted();
-  auto running = std::make_shared<RunningCall>(
-      shared_->state, lane, std::move(call), *std::move(plan), delivery,
-      std::move(sink));
-  lane.loop.Post([running] { running->Begin(); });
-  return running;
+  absl::StatusOr<std::shared_ptr<CallHandle>> handle =
+      shared_->Admit(call, delivery, sink, lane);
+  if (handle.ok()) return *std::move(handle);
+  shared_->state.observer.OnCallRefused(handle.status());
+  lane.loop.Post([sink = std::move(sink), status = handle.status()] {
+    sink->OnRefused(status);
+  });
+  return std::make_shared<RefusedCall>();
+}
+
+absl::Status FanOutEngine::CheckOpen() {
+  absl::Status status = shared_->CheckOpen();
+  if (!status.ok()) shared_->state.observer.OnCallRefused(status);
+  return status;
 }
 
 void FanOutEngine::Drain() { shared_->draining = true; }
 
 int FanOutEngine::calls_in_flight() const {
-  return shared_->state.calls.taken();
+  return shared_->state.admission.calls();
+}
+
+int FanOutEngine::calls_waiting() const {
+  return shared_->state.admission.waiting();
 }
 
 }  // namespace coord

@@ -29,6 +29,10 @@ struct FanOutOptions {
   int max_calls = 1024;                        // in flight, for the process
   int max_node_calls = 16'384;                 // in flight, for the process
   int max_node_calls_per_call = 1024;          // in flight, for one call
+  // Calls that meet a limit wait for this long at the most, and for a quarter
+  // of the time that they have left.
+  int max_queued_calls = 256;
+  absl::Duration max_queue_time = absl::Milliseconds(100);
   // Extra attempts are paid from a budget that each first attempt fills by this
   // fraction; it holds retry_budget_reserve at the most and at the start.
   double retry_budget = 0.2;
@@ -54,6 +58,8 @@ class FanOutObserver {
   virtual void OnCallStarted() = 0;
   virtual void OnCallEnded(const FanOutSummary& summary) = 0;
   virtual void OnCallRefused(const absl::Status& status) = 0;
+  // It met a limit and waited for `waited`, whatever became of it then.
+  virtual void OnCallWaited(absl::Duration waited) = 0;
   virtual void OnNodeOutcome(const NodeOutcome& outcome) = 0;
   virtual void OnRetry() = 0;
 };
@@ -90,13 +96,20 @@ class FanOutEngine {
 
   class CallHandle;
 
-  // Starts a call. Thread-safe. `sink` is never called inside.
+  // What every call would be refused with now, whatever it asks for: DRAINING,
+  // MANAGEMENT_OFF, TOO_MANY_CALLS, TOO_MANY_NODE_CALLS. Costs next to nothing,
+  // so that whoever has work to do before Start can ask first. Thread-safe.
+  absl::Status CheckOpen();
+
+  // Starts a call, at once or when there is room for it; one that can't be
+  // started in time is refused. Thread-safe. `sink` is never called inside.
   std::shared_ptr<CallHandle> Start(FanOutCall call, Delivery delivery,
                                     std::shared_ptr<FanOutSink> sink);
 
   // From now on calls are refused with DRAINING. Thread-safe.
   void Drain();
   int calls_in_flight() const;
+  int calls_waiting() const;
 
  private:
   struct Shared;
@@ -108,7 +121,8 @@ class FanOutEngine::CallHandle {
  public:
   virtual ~CallHandle() = default;
   // Cancels what is in flight at the nodes; the call ends with OnDone, what had
-  // not arrived is CANCELLED. Thread-safe; after the end it does nothing.
+  // not arrived is CANCELLED. One that still waits for its turn is refused with
+  // CANCELLED. Thread-safe; after the end it does nothing.
   virtual void Cancel() = 0;
 };
 

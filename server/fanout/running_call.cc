@@ -32,14 +32,14 @@ bool LooksDead(const NodeCall& node, const NodeOutcome& outcome) {
 
 RunningCall::RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
                          CallPlan plan, Delivery delivery,
-                         std::shared_ptr<FanOutSink> sink)
+                         std::shared_ptr<FanOutSink> sink, absl::Time start)
     : engine_(engine),
       lane_(lane),
       call_(std::move(call)),
       plan_(std::move(plan)),
       delivery_(delivery),
       sink_(std::move(sink)),
-      start_(lane.loop.Now()),
+      start_(start),
       deadline_(start_ + (call_.time_left < absl::InfiniteDuration()
                               ? call_.time_left
                               : engine.options.default_time_limit)),
@@ -271,7 +271,7 @@ void RunningCall::Settle(Index i, absl::Time now) {
 
 void RunningCall::GiveBackPermits() {
   if (unsettled_ >= permits_) return;
-  engine_.node_calls.Give(permits_ - unsettled_);
+  engine_.admission.GiveNodeCalls(permits_ - unsettled_);
   permits_ = unsettled_;
 }
 
@@ -345,7 +345,7 @@ void RunningCall::End(Ending ending) {
         plan_.snapshot->identity,
         plan_.snapshot->Find(plan_.nodes[i].server->server_id));
   }
-  engine_.calls.Give(1);
+  engine_.admission.GiveCall();
 }
 
 void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {

@@ -20,11 +20,12 @@
 #include "common/event_loop.h"
 #include "server/core/completion.h"
 #include "server/core/token_source.h"
+#include "server/fanout/admission.h"
 #include "server/fanout/aggregate.h"
+#include "server/fanout/attempt_budget.h"
 #include "server/fanout/call.h"
 #include "server/fanout/call_plan.h"
 #include "server/fanout/engine.h"
-#include "server/fanout/limits.h"
 #include "server/fanout/node_call.h"
 #include "server/fanout/splice.h"
 #include "server/http/transport.h"
@@ -53,19 +54,19 @@ struct EngineState {
   TokenSource* const tokens;
   SuspicionSink& suspicions;
   FanOutObserver& observer;
-  Permits calls{options.max_calls};
-  Permits node_calls{options.max_node_calls};
-  RetryBudget retries{options.retry_budget, options.retry_budget_reserve};
+  Admission admission{
+      {options.max_calls, options.max_node_calls, options.max_queued_calls}};
+  AttemptBudget retries{options.retry_budget, options.retry_budget_reserve};
 };
 
 class RunningCall final : public FanOutEngine::CallHandle,
                           public std::enable_shared_from_this<RunningCall> {
  public:
-  // Takes over one permit of `engine.calls` and plan.concurrency of
-  // `engine.node_calls`.
+  // Takes over the permits of a call and of plan.concurrency node calls. The
+  // call came at `start`, from which on its time is counted.
   RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
               CallPlan plan, Delivery delivery,
-              std::shared_ptr<FanOutSink> sink);
+              std::shared_ptr<FanOutSink> sink, absl::Time start);
 
   // Sends what may be sent at once. On the loop.
   void Begin();
@@ -126,7 +127,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   std::size_t next_ready_ = 0;
   int in_flight_ = 0;
   int unsettled_;  // of those that something is sent to
-  int permits_;    // of engine_.node_calls
+  int permits_;    // of engine_.admission, for node calls
   int skipped_ = 0;
   std::vector<Index> suspects_;  // told of once the answer is out
 

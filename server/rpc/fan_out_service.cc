@@ -216,6 +216,10 @@ class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
   absl::StatusOr<FanOutCall> Convert(Context& context,
                                      const pb::FanOutRequest& request) const {
     std::string correlation_id = EchoMetadata(context);
+    // Before anything is copied: when too many come, refusing must be cheap.
+    if (absl::Status open = backend_.engine.CheckOpen(); !open.ok()) {
+      return open;
+    }
     auto call = FromProto(request);
     if (!call.ok()) return call;
     call->correlation_id = std::move(correlation_id);

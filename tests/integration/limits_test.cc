@@ -28,6 +28,7 @@ Config SmallConfig() {
   config.membership.max_watchers = 2;
   config.fanout.max_calls = 2;
   config.fanout.max_node_calls = 3;
+  config.fanout.max_queued_calls = 0;
   config.listener.max_connections = 2;
   return config;
 }

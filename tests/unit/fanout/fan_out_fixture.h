@@ -61,9 +61,11 @@ class CountingObserver final : public FanOutObserver {
   void OnCallStarted() override { ++started; }
   void OnCallEnded(const FanOutSummary&) override { ++ended; }
   void OnCallRefused(const absl::Status&) override { ++refused; }
+  void OnCallWaited(absl::Duration waited) override { waits.push_back(waited); }
   void OnNodeOutcome(const NodeOutcome&) override { ++outcomes; }
   void OnRetry() override { ++retries; }
   int started = 0, ended = 0, refused = 0, outcomes = 0, retries = 0;
+  std::vector<absl::Duration> waits;
 };
 
 // Tokens that the test hands out.

@@ -8,7 +8,10 @@ using testing::HasSubstr;
 
 class RefusalTest : public FanOutTest {
  protected:
-  void SetUp() override { SetMembers(3); }
+  void SetUp() override {
+    options_.max_queued_calls = 0;
+    SetMembers(3);
+  }
 
   absl::Status RefusalOf(FanOutCall call) {
     auto sink = Start(std::move(call));

@@ -70,6 +70,7 @@ class AtomicObserver final : public FanOutObserver {
   void OnCallStarted() override { ++balance; }
   void OnCallEnded(const FanOutSummary&) override { --balance; }
   void OnCallRefused(const absl::Status&) override {}
+  void OnCallWaited(absl::Duration) override {}
   void OnNodeOutcome(const NodeOutcome&) override { ++outcomes; }
   void OnRetry() override {}
   std::atomic<int> balance = 0;

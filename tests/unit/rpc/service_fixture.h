@@ -42,6 +42,7 @@ class FanOutRecord final : public FanOutObserver {
   void OnCallStarted() override {}
   void OnCallEnded(const FanOutSummary&) override {}
   void OnCallRefused(const absl::Status&) override {}
+  void OnCallWaited(absl::Duration) override {}
   void OnNodeOutcome(const NodeOutcome& outcome) override {
     if (outcome.kind != NodeOutcome::Kind::kFailure) return;
     absl::MutexLock lock(&mutex_);

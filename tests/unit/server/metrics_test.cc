@@ -35,6 +35,19 @@ TEST(Metrics, OutcomesAreCountedByKindAndReason) {
   EXPECT_THAT(text, HasSubstr("clusterd_servers 7"));
 }
 
+TEST(Metrics, RefusalsForALimitAreCountedApart) {
+  Metrics metrics;
+  metrics.OnCallRefused(absl::InvalidArgumentError("bad"));
+  metrics.OnCallRefused(absl::ResourceExhaustedError("busy"));
+  metrics.OnCallWaited(absl::Milliseconds(30));
+  const std::string text = metrics.Text({.calls_waiting = 3});
+  EXPECT_THAT(text, HasSubstr("clusterd_fanout_calls_refused_total 2"));
+  EXPECT_THAT(text, HasSubstr("clusterd_fanout_calls_over_limit_total 1"));
+  EXPECT_THAT(text, HasSubstr("clusterd_fanout_calls_waiting 3"));
+  EXPECT_THAT(text, HasSubstr("fanout_wait_seconds_bucket{le=\"0.025\"} 0"));
+  EXPECT_THAT(text, HasSubstr("fanout_wait_seconds_bucket{le=\"0.05\"} 1"));
+}
+
 TEST(Metrics, SelfPreservationIsAGaugeOfItsOwn) {
   Metrics metrics;
   EXPECT_THAT(metrics.Text({}), HasSubstr("clusterd_self_preservation 0"));
