@@ -129,6 +129,8 @@ void DeclareFanOut(CLI::App& app, Config& config) {
               "requests to servers in flight, over all fan-outs");
   group.Count("--max_node_calls_per_call", "", fanout.max_node_calls_per_call,
               1, 1'000'000, "requests to servers in flight for one fan-out");
+  group.Count("--hedge_budget_percent", "", fanout.hedge_budget_percent, 0, 100,
+              "hedges that fan-outs may add to their requests");
   group.Count("--max_node_answer_bytes", "", fanout.max_node_answer_bytes, 1024,
               1 << 30, "largest answer taken from one server");
   group.Count("--max_answer_bytes", "", fanout.max_answer_bytes, 1024, 1 << 30,

@@ -84,6 +84,11 @@ Metrics::Metrics()
                                  "reason", kFailureNames)),
       node_retries_(NewCounter(registry_, "clusterd_fanout_node_retries_total",
                                "Attempts at a server after the first.")),
+      node_hedges_(NewCounter(registry_, "clusterd_fanout_node_hedges_total",
+                              "Second requests to servers that were slow.")),
+      node_hedges_won_(
+          NewCounter(registry_, "clusterd_fanout_node_hedges_won_total",
+                     "Second requests that gave the result before the first.")),
       suspicions_(NewCounter(registry_, "clusterd_suspicions_total",
                              "Servers that looked dead.")),
       evictions_(NewCounter(registry_, "clusterd_evictions_total",
@@ -159,6 +164,8 @@ void Metrics::OnNodeOutcome(const NodeOutcome& outcome) {
 }
 
 void Metrics::OnRetry() { node_retries_.Increment(); }
+void Metrics::OnHedge() { node_hedges_.Increment(); }
+void Metrics::OnHedgeWon() { node_hedges_won_.Increment(); }
 void Metrics::OnSuspected() { suspicions_.Increment(); }
 void Metrics::OnEvicted() { evictions_.Increment(); }
 void Metrics::OnCleared() { suspicions_cleared_.Increment(); }

@@ -41,6 +41,8 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   void OnCallWaited(absl::Duration waited) override;
   void OnNodeOutcome(const NodeOutcome& outcome) override;
   void OnRetry() override;
+  void OnHedge() override;
+  void OnHedgeWon() override;
 
   void OnSuspected() override;
   void OnEvicted() override;
@@ -68,6 +70,8 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   prometheus::Counter& node_skips_;
   std::array<prometheus::Counter*, kFailureReasons> node_failures_;
   prometheus::Counter& node_retries_;
+  prometheus::Counter& node_hedges_;
+  prometheus::Counter& node_hedges_won_;
   prometheus::Counter& suspicions_;
   prometheus::Counter& evictions_;
   prometheus::Counter& suspicions_cleared_;

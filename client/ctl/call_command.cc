@@ -49,6 +49,17 @@ ValueParser Policy(pb::CompletionPolicy* policy) {
   };
 }
 
+// A duration, or `p95`: as each server answered lately.
+ValueParser Hedge(pb::FanOutRequest* request) {
+  return [request](std::string_view text) {
+    pb::HedgePolicy& hedge = *request->mutable_hedge();
+    if (text == "p95") return absl::OkStatus();
+    absl::StatusOr<absl::Duration> delay = ParseInterval(text);
+    if (delay.ok()) *hedge.mutable_delay() = ToProto(*delay);
+    return delay.status();
+  };
+}
+
 // `name: value`.
 ValueParser HeaderList(pb::HttpCall* call) {
   return [call](std::string_view text) {
@@ -129,6 +140,9 @@ class CallCommand final : public Command {
                 Interval(&attempt_timeout_));
     args.Option("--attempts", "N", "tries at one server, 3 if not said",
                 Number(1, 10, &attempts_));
+    args.Option("--hedge", "DURATION|p95",
+                "then a second request to who has not answered",
+                Hedge(&request_));
     args.Option("--idempotent", "yes|no",
                 "whether a repetition does no harm; else by the method",
                 OneOf({"no", "yes"}, &idempotent_));

@@ -22,21 +22,24 @@ int Admission::node_calls() const {
                           (kOneCall - 1));
 }
 
-bool Admission::TryTake(int node_calls) {
+bool Admission::TryTake(std::uint64_t calls, int node_calls) {
   const auto more = static_cast<std::uint64_t>(node_calls);
   const auto most = static_cast<std::uint64_t>(limits_.node_calls);
   const auto most_calls = static_cast<std::uint64_t>(limits_.calls);
   std::uint64_t taken = taken_.load();
   do {
-    if ((taken >> 32) >= most_calls) return false;
+    if ((taken >> 32) + calls > most_calls) return false;
     if ((taken & (kOneCall - 1)) + more > most) return false;
-  } while (!taken_.compare_exchange_weak(taken, taken + kOneCall + more));
+  } while (
+      !taken_.compare_exchange_weak(taken, taken + calls * kOneCall + more));
   return true;
 }
 
 bool Admission::TryEnter(int node_calls) {
-  return waiting() == 0 && TryTake(node_calls);
+  return waiting() == 0 && TryTake(1, node_calls);
 }
+
+bool Admission::TryEnterNodeCall() { return waiting() == 0 && TryTake(0, 1); }
 
 std::optional<Admission::Ticket> Admission::Wait(int node_calls,
                                                  Admitted admitted) {
@@ -80,7 +83,7 @@ void Admission::AdmitWaiting() {
       absl::MutexLock lock(&mutex_);
       if (queue_.empty()) return;
       const auto first = queue_.begin();
-      if (!TryTake(first->second.node_calls)) return;
+      if (!TryTake(1, first->second.node_calls)) return;
       admitted = std::move(first->second.admitted);
       queue_.erase(first);
       waiting_.store(static_cast<int>(queue_.size()));

@@ -38,6 +38,9 @@ class Admission {
   // `node_calls` must be within the limit.
   bool TryEnter(int node_calls);
 
+  // Takes one more node call for a call that runs, if nobody waits for it.
+  bool TryEnterNodeCall();
+
   // Lets a call wait; nullopt when too many do. `admitted` is called once the
   // permits are its own, by whoever made room for it, which may be this very
   // function; it must be quick.
@@ -69,7 +72,7 @@ class Admission {
     Admitted admitted;
   };
 
-  bool TryTake(int node_calls);
+  bool TryTake(std::uint64_t calls, int node_calls);
   void Give(std::uint64_t permits);
   void AdmitWaiting();
 

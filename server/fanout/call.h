@@ -22,6 +22,13 @@ struct RetryPolicy {
   std::vector<int> statuses;  // empty: 429 and 5xx
 };
 
+// A second request to a server that has not answered after `delay`, on another
+// connection; what the first result leaves in flight is cancelled.
+struct HedgePolicy {
+  // nullopt: the p95 of that server, none before it is known.
+  std::optional<absl::Duration> delay;
+};
+
 enum class BodyView { kNotSpliced, kAll, kNone };
 
 // Whether an answer must name the server that gave it.
@@ -49,7 +56,8 @@ struct FanOutCall {
   RetryPolicy retry;
   IdentityCheck identity_check = IdentityCheck::kByNodeApi;
   BodyView body_view = BodyView::kNotSpliced;
-  std::optional<bool> idempotent;  // nullopt: by the method
+  std::optional<bool> idempotent;    // nullopt: by the method
+  std::optional<HedgePolicy> hedge;  // only with an idempotent call
   // For one attempt; zero: the engine's.
   absl::Duration attempt_timeout;
   // Until the caller stops listening. Infinite: the engine's default (50 s).
@@ -85,7 +93,7 @@ struct NodeOutcome {
   int http_status = 0;
   HttpHeaders headers;
   std::string body;  // as BodyView wants it; failures: as received
-  int attempts = 0;
+  int attempts = 0;  // hedges count
   absl::Duration elapsed;
   Certainty certainty = Certainty::kNotSent;
   FailureReason failure = FailureReason::kUnreachable;  // of kFailure

@@ -26,8 +26,9 @@ constexpr std::size_t kMaxHeaders = 128;
 constexpr std::size_t kMaxHeaderBytes = 16 << 10;  // as Node.js accepts
 constexpr int kMaxAttempts = 10;
 constexpr std::size_t kMaxStatuses = 64;
-constexpr absl::Duration kMinAttemptTimeout = absl::Milliseconds(1);
-constexpr absl::Duration kMaxAttemptTimeout = absl::Minutes(10);
+// For one attempt, and before a hedge.
+constexpr absl::Duration kMinAttemptTime = absl::Milliseconds(1);
+constexpr absl::Duration kMaxAttemptTime = absl::Minutes(10);
 constexpr absl::Duration kMaxBackoff = absl::Minutes(10);
 
 // Those that a client must set itself, or that are about one connection only.
@@ -62,6 +63,7 @@ class Checker {
     CheckHeaders();
     CheckPolicy();
     CheckRetry();
+    CheckHedge();
     CheckLimits();
     return InvalidFields(violations_);
   }
@@ -165,10 +167,19 @@ class Checker {
     }
   }
 
+  void CheckHedge() {
+    if (!call_.hedge) return;
+    Expect(IsIdempotent(call_), "hedge",
+           "must not be set for a call that is not idempotent");
+    if (!call_.hedge->delay) return;
+    ExpectWithin(*call_.hedge->delay, kMinAttemptTime, kMaxAttemptTime,
+                 "hedge.delay");
+  }
+
   void CheckLimits() {
     if (call_.attempt_timeout != absl::ZeroDuration()) {
-      ExpectWithin(call_.attempt_timeout, kMinAttemptTimeout,
-                   kMaxAttemptTimeout, "attempt_timeout");
+      ExpectWithin(call_.attempt_timeout, kMinAttemptTime, kMaxAttemptTime,
+                   "attempt_timeout");
     }
     Expect(call_.max_concurrency >= 0, "max_concurrency",
            "must not be negative");
@@ -195,6 +206,14 @@ class Checker {
 };
 
 }  // namespace
+
+bool IsIdempotent(const FanOutCall& call) {
+  constexpr std::array<std::string_view, 5> kIdempotent = {
+      "GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
+  return call.idempotent.value_or(std::find(kIdempotent.begin(),
+                                            kIdempotent.end(),
+                                            call.method) != kIdempotent.end());
+}
 
 absl::Status CheckCall(const FanOutCall& call, const FanOutOptions& options) {
   return Checker(call, options).Check();

@@ -8,6 +8,9 @@
 
 namespace coord {
 
+// Whether a second execution does no harm: by the method, unless the call says.
+bool IsIdempotent(const FanOutCall& call);
+
 // Checks every field by itself. Errors: INVALID_ARGUMENT with one violation for
 // each bad field, named as in FanOutRequest (`http.path`).
 absl::Status CheckCall(const FanOutCall& call, const FanOutOptions& options);

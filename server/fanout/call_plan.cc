@@ -1,7 +1,6 @@
 #include "server/fanout/call_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -10,17 +9,10 @@
 #include "common/error.h"
 #include "common/text_view.h"
 #include "server/core/completion.h"
+#include "server/fanout/call_check.h"
 
 namespace coord {
 namespace {
-
-bool IsIdempotent(const FanOutCall& call) {
-  constexpr std::array<std::string_view, 5> kIdempotent = {
-      "GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
-  return call.idempotent.value_or(std::find(kIdempotent.begin(),
-                                            kIdempotent.end(),
-                                            call.method) != kIdempotent.end());
-}
 
 void ExpectMember(const Server& server, CallPlan& plan) {
   NodeCall& node = plan.nodes.emplace_back();

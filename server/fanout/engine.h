@@ -37,6 +37,9 @@ struct FanOutOptions {
   // fraction; it holds retry_budget_reserve at the most and at the start.
   double retry_budget = 0.2;
   double retry_budget_reserve = 100;
+  // The same for hedges, of the first attempts of calls that hedge.
+  int hedge_budget_percent = 5;
+  double hedge_budget_reserve = 10;
   bool management = true;               // off: every call is refused
   bool forward_authorization = true;    // false where tokens are ours
   std::string user_agent = "clusterd";  // where the caller names none
@@ -62,6 +65,8 @@ class FanOutObserver {
   virtual void OnCallWaited(absl::Duration waited) = 0;
   virtual void OnNodeOutcome(const NodeOutcome& outcome) = 0;
   virtual void OnRetry() = 0;
+  virtual void OnHedge() = 0;     // was sent
+  virtual void OnHedgeWon() = 0;  // gave the result
 };
 
 // Where one call's outcomes go. All are called on an engine loop, in order; the

@@ -84,9 +84,13 @@ void NodeCall::AttemptStarted(RequestId id, absl::Time now) {
   if (attempts++ == 0) first_start = now;
 }
 
-void NodeCall::AttemptEnded(bool sent, bool got_answer) {
-  state = State::kReady;
-  request = kNoRequest;
+void NodeCall::HedgeStarted(RequestId id) {
+  hedge = id;
+  hedged = true;
+  ++attempts;
+}
+
+void NodeCall::RequestEnded(bool sent, bool got_answer) {
   unreachable = false;
   if (got_answer) {
     answered = true;
@@ -94,6 +98,10 @@ void NodeCall::AttemptEnded(bool sent, bool got_answer) {
   } else if (sent) {
     lost = true;
   }
+}
+
+int NodeCall::counted_attempts() const {
+  return attempts - (token_renewed ? 1 : 0) - (hedged ? 1 : 0);
 }
 
 Certainty NodeCall::certainty() const {
@@ -133,6 +141,21 @@ void TakeError(HttpError error, NodeOutcome& outcome) {
   outcome.headers.clear();
   outcome.body.clear();
   SetFailure(outcome, ReasonOf(error.kind), std::move(error.message));
+}
+
+std::string FailureMessage(const NodeOutcome& outcome) {
+  std::string message =
+      absl::StrCat("call ", outcome.server_id, ": ", outcome.message);
+  if (outcome.attempts > 1) {
+    absl::StrAppend(&message, " (", outcome.attempts, " attempts)");
+  }
+  return message;
+}
+
+bool LooksDead(const NodeCall& node, const NodeOutcome& outcome) {
+  if (outcome.kind != NodeOutcome::Kind::kFailure) return false;
+  return (outcome.failure == FailureReason::kUnreachable && node.unreachable) ||
+         (outcome.failure == FailureReason::kTimeout && node.silent);
 }
 
 bool MayRepeat(const HttpResponse& response, const RetryPolicy& retry,

@@ -23,6 +23,7 @@ struct DataSlice {
 };
 
 struct NodeCall {
+  // kInFlight: an attempt, which is a request and perhaps its hedge.
   enum class State { kReady, kInFlight, kBackingOff, kSettled };
 
   const Server* server = nullptr;  // of the snapshot; nullptr: no member
@@ -30,11 +31,14 @@ struct NodeCall {
   bool sendable = false;  // false: its outcome is known beforehand
   State state = State::kReady;
 
-  RequestId request = kNoRequest;  // of kInFlight
-  absl::Time due;                  // of kInFlight: give up; kBackingOff: go on
+  RequestId request = kNoRequest;  // what is in flight of the attempt
+  RequestId hedge = kNoRequest;
+  absl::Time due;  // of kInFlight: give up; kBackingOff: go on
+  absl::Time hedge_due = absl::InfiniteFuture();
   absl::Time attempt_start;
   absl::Time first_start;
-  int attempts = 0;
+  int attempts = 0;            // requests
+  bool hedged = false;         // has had its one hedge
   int token = 0;               // which of the call's tokens was sent last
   bool token_renewed = false;  // has had its one attempt with another token
 
@@ -48,7 +52,15 @@ struct NodeCall {
   DataSlice data;
 
   void AttemptStarted(RequestId id, absl::Time now);
-  void AttemptEnded(bool sent, bool got_answer);
+  void HedgeStarted(RequestId id);
+  // What the end of one request proves.
+  void RequestEnded(bool sent, bool got_answer);
+  bool in_flight() const {
+    return request != kNoRequest || hedge != kNoRequest;
+  }
+  // Attempts by the count of RetryPolicy: those with another token, and hedges,
+  // are extra.
+  int counted_attempts() const;
   Certainty certainty() const;
 };
 
@@ -63,6 +75,11 @@ DataSlice TakeAnswer(const FanOutCall& call, const Server& server,
                      NodeOutcome& outcome);
 
 void TakeError(HttpError error, NodeOutcome& outcome);
+
+// What a failure tells people.
+std::string FailureMessage(const NodeOutcome& outcome);
+// Whether what is known of a node is reason to suspect it.
+bool LooksDead(const NodeCall& node, const NodeOutcome& outcome);
 
 // --- Whether to try again ---
 

@@ -1,34 +1,12 @@
 #include "server/fanout/running_call.h"
 
 #include <algorithm>
-#include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/backoff.h"
 #include "common/ids.h"
 
 namespace coord {
-namespace {
-
-constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
-
-std::string Message(const NodeOutcome& outcome) {
-  std::string message =
-      absl::StrCat("call ", outcome.server_id, ": ", outcome.message);
-  if (outcome.attempts > 1) {
-    absl::StrAppend(&message, " (", outcome.attempts, " attempts)");
-  }
-  return message;
-}
-
-bool LooksDead(const NodeCall& node, const NodeOutcome& outcome) {
-  if (outcome.kind != NodeOutcome::Kind::kFailure) return false;
-  return (outcome.failure == FailureReason::kUnreachable && node.unreachable) ||
-         (outcome.failure == FailureReason::kTimeout && node.silent);
-}
-
-}  // namespace
 
 RunningCall::RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
                          CallPlan plan, Delivery delivery,
@@ -72,6 +50,7 @@ void RunningCall::Launch(absl::Time now) {
     if (plan_.nodes[i].sendable) ready_.push_back(i);
   }
   engine_.retries.Earn(plan_.sendable);
+  if (call_.hedge) engine_.hedges.Earn(plan_.sendable);
   headers_ = RequestHeaders(
       call_, engine_.options.user_agent,
       call_.correlation_id.empty() ? RandomUuid(lane_.random) : "",
@@ -136,103 +115,7 @@ void RunningCall::RenewToken(Index i) {
   FetchToken();
 }
 
-// --- Attempts ---
-
-void RunningCall::SendReady() {
-  if (fetching_token_ || next_ready_ == ready_.size()) return;
-  const absl::Time now = lane_.loop.Now();
-  while (in_flight_ < plan_.concurrency && next_ready_ < ready_.size()) {
-    const Index i = ready_[next_ready_++];
-    if (token_status_.ok()) {
-      Send(i, now);
-    } else {
-      SetFailure(plan_.outcomes[i], FailureReason::kToken,
-                 absl::StrCat("no token: ", token_status_.message()));
-      Settle(i, now);
-    }
-  }
-}
-
-void RunningCall::Send(Index i, absl::Time now) {
-  NodeCall& node = plan_.nodes[i];
-  HttpRequest request;
-  request.origin = node.base.origin;
-  request.method = call_.method;
-  request.target = absl::StrCat(node.base.path, plan_.path_and_query);
-  request.tail = tail_;
-  request.repeatable = plan_.idempotent;
-  request.max_body_bytes = engine_.options.max_node_answer_bytes;
-  request.connect_timeout =
-      std::min(kConnectTimeout, engine_.options.request_timeout);
-  node.token = tokens_;
-  ++in_flight_;
-  const RequestId id = lane_.transport.Send(
-      std::move(request),
-      [this, i](HttpOutcome outcome) { OnOutcome(i, std::move(outcome)); });
-  node.AttemptStarted(id, now);
-  WaitUntil(now + plan_.attempt_timeout, i);
-}
-
-void RunningCall::OnOutcome(Index i, HttpOutcome outcome) {
-  const absl::Time now = lane_.loop.Now();
-  --in_flight_;
-  if (auto* response = std::get_if<HttpResponse>(&outcome)) {
-    OnAnswer(i, std::move(*response), now);
-  } else {
-    OnError(i, std::move(std::get<HttpError>(outcome)), now);
-  }
-  Advance();
-}
-
-void RunningCall::OnAnswer(Index i, HttpResponse response, absl::Time now) {
-  NodeCall& node = plan_.nodes[i];
-  node.AttemptEnded(/*sent=*/true, /*got_answer=*/true);
-  const bool token_refused =
-      response.status == 403 && !token_.empty() && node.token == 1;
-  const bool may_repeat = MayRepeat(response, call_.retry, plan_.idempotent);
-  const absl::Duration wish = RetryAfter(response);
-  node.data = TakeAnswer(call_, *node.server, std::move(response), lane_.reader,
-                         plan_.outcomes[i]);
-  if (token_refused) return RenewToken(i);
-  if (may_repeat && TryAgain(i, wish, now)) return;
-  Settle(i, now);
-}
-
-void RunningCall::OnError(Index i, HttpError error, absl::Time now) {
-  NodeCall& node = plan_.nodes[i];
-  node.AttemptEnded(error.sent, error.answered);
-  node.unreachable = error.kind == HttpError::Kind::kUnreachable;
-  const bool may_repeat = MayRepeat(error, plan_.idempotent);
-  TakeError(std::move(error), plan_.outcomes[i]);
-  if (may_repeat && TryAgain(i, absl::ZeroDuration(), now)) return;
-  Settle(i, now);
-}
-
-void RunningCall::OnAttemptTimeout(Index i, absl::Time now) {
-  NodeCall& node = plan_.nodes[i];
-  node.silent = plan_.attempt_timeout >= engine_.options.request_timeout;
-  --in_flight_;
-  HttpError error{HttpError::Kind::kTimeout};
-  error.sent = lane_.transport.Cancel(node.request);
-  error.message = absl::StrCat("no answer within ",
-                               absl::FormatDuration(plan_.attempt_timeout));
-  OnError(i, std::move(error), now);
-}
-
-// False: the outcome stands. It also stands should the call end before the next
-// attempt has begun.
-bool RunningCall::TryAgain(Index i, absl::Duration at_least, absl::Time now) {
-  NodeCall& node = plan_.nodes[i];
-  const int attempts = node.attempts - (node.token_renewed ? 1 : 0);
-  if (attempts >= call_.retry.max_attempts) return false;
-  const absl::Duration delay =
-      std::max(at_least, Backoff(call_.retry.backoff, attempts, lane_.random));
-  if (now + delay >= deadline_ || !engine_.retries.Spend()) return false;
-  engine_.observer.OnRetry();
-  node.state = NodeCall::State::kBackingOff;
-  WaitUntil(now + delay, i);
-  return true;
-}
+// --- Outcomes ---
 
 void RunningCall::Settle(Index i, absl::Time now) {
   NodeCall& node = plan_.nodes[i];
@@ -258,7 +141,7 @@ void RunningCall::Settle(Index i, absl::Time now) {
       break;
     case NodeOutcome::Kind::kFailure:
       tracker_.AddFailure();
-      outcome.message = Message(outcome);
+      outcome.message = FailureMessage(outcome);
       if (LooksDead(node, outcome)) suspects_.push_back(i);
       break;
     case NodeOutcome::Kind::kSkipped:
@@ -306,6 +189,10 @@ void RunningCall::OnTimer() {
     const auto [when, i] = dues_.top();
     dues_.pop();
     NodeCall& node = plan_.nodes[i];
+    if (node.hedge_due == when) {
+      Hedge(i);
+      continue;
+    }
     if (node.due != when) continue;  // an attempt that has ended since
     if (node.state == NodeCall::State::kInFlight) {
       OnAttemptTimeout(i, now);
@@ -341,9 +228,7 @@ void RunningCall::End(Ending ending) {
   std::exchange(sink_, nullptr)->OnDone(std::move(answer));
   engine_.observer.OnCallEnded(summary);
   for (const Index i : suspects_) {
-    engine_.suspicions.Suspect(
-        plan_.snapshot->identity,
-        plan_.snapshot->Find(plan_.nodes[i].server->server_id));
+    engine_.suspicions.Suspect(plan_.snapshot->identity, ServerOf(i));
   }
   engine_.admission.GiveCall();
 }
@@ -353,8 +238,10 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
   NodeOutcome& outcome = plan_.outcomes[i];
   const bool in_flight = node.state == NodeCall::State::kInFlight;
   if (in_flight) {
-    node.AttemptEnded(lane_.transport.Cancel(node.request), false);
-    node.silent |= now - node.attempt_start >= engine_.options.request_timeout;
+    node.silent |= node.request != kNoRequest &&
+                   now - node.attempt_start >= engine_.options.request_timeout;
+    node.RequestEnded(CancelRequests(i), /*got_answer=*/false);
+    EndAttempt(i);
   }
   // Between attempts at the deadline: the last one's failure stands.
   if (ending == Ending::kDeadline && node.attempts > 0 && !in_flight) {

@@ -26,6 +26,7 @@
 #include "server/fanout/call.h"
 #include "server/fanout/call_plan.h"
 #include "server/fanout/engine.h"
+#include "server/fanout/latency_book.h"
 #include "server/fanout/node_call.h"
 #include "server/fanout/splice.h"
 #include "server/http/transport.h"
@@ -42,6 +43,7 @@ struct EngineLane {
   EventLoop& loop;
   HttpTransport& transport;
   NodeBodyReader reader;
+  LatencyBook latencies;  // of servers that were called with a hedge
   absl::BitGen random;
   // Keeps the calls alive until they end: callbacks hold bare pointers.
   absl::flat_hash_set<std::shared_ptr<RunningCall>> calls;
@@ -56,6 +58,8 @@ struct EngineState {
   FanOutObserver& observer;
   Admission admission{
       {options.max_calls, options.max_node_calls, options.max_queued_calls}};
+  AttemptBudget hedges{options.hedge_budget_percent / 100.0,
+                       options.hedge_budget_reserve};
   AttemptBudget retries{options.retry_budget, options.retry_budget_reserve};
 };
 
@@ -76,6 +80,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   using Index = std::uint32_t;  // of a node
   using Due = std::pair<absl::Time, Index>;
   enum class Ending { kPolicyMet, kDeadline, kCancelled };
+  enum class Which { kFirst, kHedge };  // of an attempt's requests
 
   void Launch(absl::Time now);
   bool WantsToken() const;
@@ -84,12 +89,19 @@ class RunningCall final : public FanOutEngine::CallHandle,
   void RenewToken(Index i);
 
   void SendReady();
-  void Send(Index i, absl::Time now);
-  void OnOutcome(Index i, HttpOutcome outcome);
-  void OnAnswer(Index i, HttpResponse response, absl::Time now);
+  RequestId Send(Index i, Which which);
+  void StartAttempt(Index i, absl::Time now);
+  void EndAttempt(Index i);
+  bool CancelRequests(Index i);
+  void OnOutcome(Index i, Which which, HttpOutcome outcome);
+  void OnAnswer(Index i, Which which, HttpResponse response, absl::Time now);
   void OnError(Index i, HttpError error, absl::Time now);
   void OnAttemptTimeout(Index i, absl::Time now);
   bool TryAgain(Index i, absl::Duration at_least, absl::Time now);
+  ServerPtr ServerOf(Index i) const;
+  void PlanHedge(Index i, absl::Time now);
+  void Hedge(Index i);
+  void EndHedge(Index i);
   void Settle(Index i, absl::Time now);
   void GiveBackPermits();
 
@@ -125,9 +137,9 @@ class RunningCall final : public FanOutEngine::CallHandle,
   Aggregate aggregate_;
   std::vector<Index> ready_;  // nodes to send to, from next_ready_ on
   std::size_t next_ready_ = 0;
-  int in_flight_ = 0;
-  int unsettled_;  // of those that something is sent to
-  int permits_;    // of engine_.admission, for node calls
+  int in_flight_ = 0;  // attempts
+  int unsettled_;      // of those that something is sent to
+  int permits_;        // of engine_.admission, for node calls
   int skipped_ = 0;
   std::vector<Index> suspects_;  // told of once the answer is out
 

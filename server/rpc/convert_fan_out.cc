@@ -129,6 +129,15 @@ RetryPolicy RetryFromProto(const pb::RetryPolicy& proto,
   return retry;
 }
 
+HedgePolicy HedgeFromProto(const pb::HedgePolicy& proto,
+                           Violations* violations) {
+  HedgePolicy hedge;
+  if (proto.has_delay()) {
+    hedge.delay = DurationField("hedge.delay", proto.delay(), violations);
+  }
+  return hedge;
+}
+
 BodyView BodyViewFromProto(pb::BodyView view, Violations* violations) {
   switch (view) {
     case pb::BODY_VIEW_UNSPECIFIED:
@@ -252,6 +261,9 @@ absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request) {
   }
   call.policy = PolicyFromProto(request.policy());
   call.retry = RetryFromProto(request.retry(), &violations);
+  if (request.has_hedge()) {
+    call.hedge = HedgeFromProto(request.hedge(), &violations);
+  }
   call.body_view = BodyViewFromProto(request.body_view(), &violations);
   call.identity_check =
       IdentityCheckFromProto(request.identity_check(), &violations);

@@ -266,7 +266,9 @@ TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {
                  "--idempotent",
                  "yes",
                  "--attempt-timeout",
-                 "250ms"}),
+                 "250ms",
+                 "--hedge",
+                 "20ms"}),
             ExitCode::kOk)
       << err();
   ASSERT_THAT(server_.fanned_out(), SizeIs(1));
@@ -286,6 +288,12 @@ TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {
   EXPECT_EQ(request.retry().max_attempts(), 1);
   EXPECT_TRUE(request.idempotent());
   EXPECT_EQ(request.attempt_timeout().nanos(), 250'000'000);
+  EXPECT_EQ(request.hedge().delay().nanos(), 20'000'000);
+
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--hedge", "p95"}),
+            ExitCode::kOk);
+  EXPECT_TRUE(server_.fanned_out()[1].has_hedge());
+  EXPECT_FALSE(server_.fanned_out()[1].hedge().has_delay());
 }
 
 TEST_F(ClusterctlTest, CallExitsByTheVerdict) {

@@ -64,7 +64,10 @@ class CountingObserver final : public FanOutObserver {
   void OnCallWaited(absl::Duration waited) override { waits.push_back(waited); }
   void OnNodeOutcome(const NodeOutcome&) override { ++outcomes; }
   void OnRetry() override { ++retries; }
+  void OnHedge() override { ++hedges; }
+  void OnHedgeWon() override { ++hedges_won; }
   int started = 0, ended = 0, refused = 0, outcomes = 0, retries = 0;
+  int hedges = 0, hedges_won = 0;
   std::vector<absl::Duration> waits;
 };
 

@@ -47,6 +47,9 @@ class RandomCallTest : public FanOutTest,
     if (Chance(50)) call.time_left = absl::Milliseconds(1 + Below(3000));
     if (Chance(50)) call.attempt_timeout = absl::Milliseconds(1 + Below(1000));
     if (Chance(50)) call.max_concurrency = 1 + Below(4);
+    if (call.method == "GET" && Chance(50)) {
+      call.hedge = HedgePolicy{absl::Milliseconds(1 + Below(200))};
+    }
     if (Chance(30)) call.max_answer_bytes = 1 + Below(2000);
     return call;
   }
@@ -108,7 +111,8 @@ class RandomCallTest : public FanOutTest,
       skipped += outcome.kind == NodeOutcome::Kind::kSkipped;
       EXPECT_EQ(outcome.message.empty(),
                 outcome.kind != NodeOutcome::Kind::kFailure);
-      EXPECT_LE(outcome.attempts, call.retry.max_attempts + 1);
+      EXPECT_LE(outcome.attempts,
+                call.retry.max_attempts + 1 + (call.hedge ? 1 : 0));
       if (outcome.attempts == 0) {
         EXPECT_EQ(outcome.certainty, Certainty::kNotSent);
       }

@@ -73,6 +73,8 @@ class AtomicObserver final : public FanOutObserver {
   void OnCallWaited(absl::Duration) override {}
   void OnNodeOutcome(const NodeOutcome&) override { ++outcomes; }
   void OnRetry() override {}
+  void OnHedge() override {}
+  void OnHedgeWon() override {}
   std::atomic<int> balance = 0;
   std::atomic<int> outcomes = 0;
 };

@@ -48,6 +48,7 @@ TEST(FanOutFromProtoTest, WhatIsNotSaidIsTheDefault) {
   EXPECT_EQ(call->body_view, BodyView::kNotSpliced);
   EXPECT_EQ(call->identity_check, IdentityCheck::kByNodeApi);
   EXPECT_FALSE(call->idempotent.has_value());
+  EXPECT_FALSE(call->hedge.has_value());
 }
 
 TEST(FanOutFromProtoTest, EveryFieldArrives) {
@@ -73,6 +74,7 @@ TEST(FanOutFromProtoTest, EveryFieldArrives) {
   request.set_identity_check(pb::IDENTITY_CHECK_OFF);
   request.set_max_answer_bytes(1000);
   request.set_customer_name("c");
+  request.mutable_hedge()->mutable_delay()->set_nanos(1'000'000);
   const auto call = FromProto(request);
   ASSERT_TRUE(call.ok()) << call.status();
   EXPECT_EQ(call->cluster_id, "c1");
@@ -95,6 +97,19 @@ TEST(FanOutFromProtoTest, EveryFieldArrives) {
   EXPECT_EQ(call->identity_check, IdentityCheck::kOff);
   EXPECT_EQ(call->max_answer_bytes, 1000u);
   EXPECT_EQ(call->customer_name, "c");
+  ASSERT_TRUE(call->hedge.has_value());
+  EXPECT_EQ(call->hedge->delay, absl::Milliseconds(1));
+}
+
+TEST(FanOutFromProtoTest, AHedgeMayLeaveItsDelayToTheServer) {
+  pb::FanOutRequest request = ValidRequest();
+  request.mutable_hedge();
+  const auto call = FromProto(request);
+  ASSERT_TRUE(call.ok() && call->hedge.has_value());
+  EXPECT_EQ(call->hedge->delay, std::nullopt);
+  request.mutable_hedge()->mutable_delay()->set_nanos(2'000'000'000);
+  EXPECT_THAT(Wrong(request),
+              ElementsAre("hedge.delay: is not a valid duration"));
 }
 
 TEST(FanOutFromProtoTest, WhatACallCannotExpressIsToldAtOnce) {

@@ -49,6 +49,8 @@ class FanOutRecord final : public FanOutObserver {
     failures_.push_back(outcome.failure);
   }
   void OnRetry() override {}
+  void OnHedge() override {}
+  void OnHedgeWon() override {}
 
   std::vector<FailureReason> failures() const {
     absl::MutexLock lock(&mutex_);

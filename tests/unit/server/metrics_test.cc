@@ -48,6 +48,16 @@ TEST(Metrics, RefusalsForALimitAreCountedApart) {
   EXPECT_THAT(text, HasSubstr("fanout_wait_seconds_bucket{le=\"0.05\"} 1"));
 }
 
+TEST(Metrics, HedgesAndTheirWinsAreCounted) {
+  Metrics metrics;
+  metrics.OnHedge();
+  metrics.OnHedge();
+  metrics.OnHedgeWon();
+  const std::string text = metrics.Text({});
+  EXPECT_THAT(text, HasSubstr("clusterd_fanout_node_hedges_total 2"));
+  EXPECT_THAT(text, HasSubstr("clusterd_fanout_node_hedges_won_total 1"));
+}
+
 TEST(Metrics, SelfPreservationIsAGaugeOfItsOwn) {
   Metrics metrics;
   EXPECT_THAT(metrics.Text({}), HasSubstr("clusterd_self_preservation 0"));

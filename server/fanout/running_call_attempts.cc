@@ -1,0 +1,198 @@
+// What a running call sends to each node, and what comes of it.
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "common/backoff.h"
+#include "server/fanout/running_call.h"
+
+namespace coord {
+namespace {
+
+constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+
+// A hedge that follows sooner would be load without a gain.
+constexpr absl::Duration kLeastHedgeDelay = absl::Milliseconds(1);
+
+}  // namespace
+
+void RunningCall::SendReady() {
+  if (fetching_token_ || next_ready_ == ready_.size()) return;
+  const absl::Time now = lane_.loop.Now();
+  while (in_flight_ < plan_.concurrency && next_ready_ < ready_.size()) {
+    const Index i = ready_[next_ready_++];
+    if (token_status_.ok()) {
+      StartAttempt(i, now);
+    } else {
+      SetFailure(plan_.outcomes[i], FailureReason::kToken,
+                 absl::StrCat("no token: ", token_status_.message()));
+      Settle(i, now);
+    }
+  }
+}
+
+void RunningCall::StartAttempt(Index i, absl::Time now) {
+  NodeCall& node = plan_.nodes[i];
+  node.token = tokens_;
+  ++in_flight_;
+  node.AttemptStarted(Send(i, Which::kFirst), now);
+  WaitUntil(now + plan_.attempt_timeout, i);
+  if (call_.hedge && !node.hedged) PlanHedge(i, now);
+}
+
+RequestId RunningCall::Send(Index i, Which which) {
+  const NodeCall& node = plan_.nodes[i];
+  HttpRequest request;
+  request.origin = node.base.origin;
+  request.method = call_.method;
+  request.target = absl::StrCat(node.base.path, plan_.path_and_query);
+  request.tail = tail_;
+  request.repeatable = plan_.idempotent;
+  request.max_body_bytes = engine_.options.max_node_answer_bytes;
+  request.connect_timeout =
+      std::min(kConnectTimeout, engine_.options.request_timeout);
+  return lane_.transport.Send(std::move(request),
+                              [this, i, which](HttpOutcome outcome) {
+                                OnOutcome(i, which, std::move(outcome));
+                              });
+}
+
+void RunningCall::OnOutcome(Index i, Which which, HttpOutcome outcome) {
+  const absl::Time now = lane_.loop.Now();
+  if (which == Which::kHedge) {
+    EndHedge(i);
+  } else {
+    plan_.nodes[i].request = kNoRequest;
+  }
+  if (auto* response = std::get_if<HttpResponse>(&outcome)) {
+    OnAnswer(i, which, std::move(*response), now);
+  } else {
+    OnError(i, std::move(std::get<HttpError>(outcome)), now);
+  }
+  Advance();
+}
+
+void RunningCall::OnAnswer(Index i, Which which, HttpResponse response,
+                           absl::Time now) {
+  NodeCall& node = plan_.nodes[i];
+  NodeOutcome& outcome = plan_.outcomes[i];
+  node.RequestEnded(/*sent=*/true, /*got_answer=*/true);
+  const bool token_refused =
+      response.status == 403 && !token_.empty() && node.token == 1;
+  const bool may_repeat = MayRepeat(response, call_.retry, plan_.idempotent);
+  const absl::Duration wish = RetryAfter(response);
+  node.data = TakeAnswer(call_, *node.server, std::move(response), lane_.reader,
+                         outcome);
+  const bool good = outcome.kind == NodeOutcome::Kind::kResult;
+  if (node.in_flight() && !good) return;  // the other request may do better
+  if (good && which == Which::kHedge) engine_.observer.OnHedgeWon();
+  if (call_.hedge) lane_.latencies.Add(ServerOf(i), now - node.attempt_start);
+  EndAttempt(i);
+  if (token_refused) return RenewToken(i);
+  if (may_repeat && TryAgain(i, wish, now)) return;
+  Settle(i, now);
+}
+
+void RunningCall::OnError(Index i, HttpError error, absl::Time now) {
+  NodeCall& node = plan_.nodes[i];
+  node.RequestEnded(error.sent, error.answered);
+  node.unreachable = error.kind == HttpError::Kind::kUnreachable;
+  const bool may_repeat = MayRepeat(error, plan_.idempotent);
+  TakeError(std::move(error), plan_.outcomes[i]);
+  if (node.in_flight()) return;
+  EndAttempt(i);
+  if (may_repeat && TryAgain(i, absl::ZeroDuration(), now)) return;
+  Settle(i, now);
+}
+
+// A hedge has no time of its own: the attempt ends for both.
+void RunningCall::OnAttemptTimeout(Index i, absl::Time now) {
+  NodeCall& node = plan_.nodes[i];
+  node.silent = node.request != kNoRequest &&
+                plan_.attempt_timeout >= engine_.options.request_timeout;
+  HttpError error{HttpError::Kind::kTimeout};
+  error.sent = CancelRequests(i);
+  error.message = absl::StrCat("no answer within ",
+                               absl::FormatDuration(plan_.attempt_timeout));
+  OnError(i, std::move(error), now);
+}
+
+// What is still in flight of it is given up.
+void RunningCall::EndAttempt(Index i) {
+  NodeCall& node = plan_.nodes[i];
+  node.state = NodeCall::State::kReady;
+  node.hedge_due = absl::InfiniteFuture();
+  node.lost |= CancelRequests(i);
+  --in_flight_;
+}
+
+// Whether a byte of what was in flight may have left this machine.
+bool RunningCall::CancelRequests(Index i) {
+  NodeCall& node = plan_.nodes[i];
+  bool sent = false;
+  if (node.request != kNoRequest) {
+    sent = lane_.transport.Cancel(std::exchange(node.request, kNoRequest));
+  }
+  if (node.hedge != kNoRequest) {
+    sent |= lane_.transport.Cancel(node.hedge);
+    EndHedge(i);
+  }
+  return sent;
+}
+
+// --- Hedges ---
+
+ServerPtr RunningCall::ServerOf(Index i) const {
+  return plan_.snapshot->Find(plan_.nodes[i].server->server_id);
+}
+
+void RunningCall::PlanHedge(Index i, absl::Time now) {
+  NodeCall& node = plan_.nodes[i];
+  std::optional<absl::Duration> delay = call_.hedge->delay;
+  if (!delay) {
+    delay = lane_.latencies.P95(ServerOf(i));
+    if (!delay) return;
+    delay = std::max(*delay, kLeastHedgeDelay);
+  }
+  node.hedge_due = now + *delay;
+  if (node.hedge_due < std::min(node.due, deadline_)) {
+    dues_.emplace(node.hedge_due, i);
+  }
+}
+
+// Unless its budget is empty or the limit on node calls is met. A hedge holds a
+// permit of its own.
+void RunningCall::Hedge(Index i) {
+  NodeCall& node = plan_.nodes[i];
+  node.hedge_due = absl::InfiniteFuture();
+  if (!engine_.admission.TryEnterNodeCall()) return;
+  if (!engine_.hedges.Spend()) return engine_.admission.GiveNodeCalls(1);
+  engine_.observer.OnHedge();
+  node.HedgeStarted(Send(i, Which::kHedge));
+}
+
+void RunningCall::EndHedge(Index i) {
+  plan_.nodes[i].hedge = kNoRequest;
+  engine_.admission.GiveNodeCalls(1);
+}
+
+// --- After an attempt ---
+
+// False: the outcome stands. It also stands should the call end before the next
+// attempt has begun.
+bool RunningCall::TryAgain(Index i, absl::Duration at_least, absl::Time now) {
+  NodeCall& node = plan_.nodes[i];
+  const int attempts = node.counted_attempts();
+  if (attempts >= call_.retry.max_attempts) return false;
+  const absl::Duration delay =
+      std::max(at_least, Backoff(call_.retry.backoff, attempts, lane_.random));
+  if (now + delay >= deadline_ || !engine_.retries.Spend()) return false;
+  engine_.observer.OnRetry();
+  node.state = NodeCall::State::kBackingOff;
+  WaitUntil(now + delay, i);
+  return true;
+}
+
+}  // namespace coord
