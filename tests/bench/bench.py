@@ -22,11 +22,12 @@ from control_part import control, scale, watch
 from fan_out_part import black_hole, fan_out
 from harness import Bench, format_row
 from limit_part import limit
+from overload_part import overload
 from peer_part import plain_go, plain_python, reference
 
 PARTS = {"fanout": fan_out, "reference": reference, "go": plain_go, "python": plain_python,
          "limit": limit, "black_hole": black_hole, "control": control, "watch": watch,
-         "scale": scale}
+         "scale": scale, "overload": overload}
 
 
 def main():
