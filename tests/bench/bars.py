@@ -25,7 +25,10 @@ class Bar:
 
 
 BARS = [
-    Bar("fanout_cpu_per_node_vs_bare", 10, 16, most=1.5),
+    Bar("fanout_cpu_per_node_vs_bare", 1, 16, most=4.5),
+    Bar("fanout_cpu_per_node_vs_bare", 10, 16, most=1.6),
+    Bar("fanout_cpu_per_node_vs_bare", 100, 16, most=1.1),
+    Bar("fanout_p50_vs_bare", 10, 1, most=2),
     Bar("fanout_calls_vs_reference_silenced", 10, 16, least=8),
     # No setting keeps the package from formatting what it does not print; a bar that
     # counts that work alone is met too easily.
