@@ -31,7 +31,7 @@ class RouterTest : public ::testing::Test {
     router_.Handle(
         {std::move(method), std::move(path)},
         [&answer](HttpResponse response) { answer = std::move(response); });
-    return answer.value();
+    return *std::move(answer);
   }
 
   Router router_;
