@@ -2,6 +2,7 @@
 Node.js whose state is asked for over HTTP."""
 import functools
 import json
+import socket
 from pathlib import Path
 
 from programs import DEADLINE, Program, http_json, wait_until
@@ -15,6 +16,20 @@ class NodeProgram(Program):
 
     def __init__(self, output, name, script, env):
         super().__init__(output, name, ["node", HERE / script], env)
+        self.grave = None  # of one that was killed: holds its port, listens not
+
+    def kill(self):
+        port = self.facts["port"]
+        super().kill()
+        # Nobody else may be given the port, and be taken for this one.
+        self.grave = socket.socket()
+        self.grave.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.grave.bind(("127.0.0.1", port))
+
+    def stop(self):
+        super().stop()
+        if self.grave is not None:
+            self.grave.close()
 
     @functools.cached_property
     def facts(self):
