@@ -1,6 +1,6 @@
 """More fan-outs than clusterd can serve."""
-from fan_out_part import load, register
-from harness import OTHER_CORE, Nodes, memory_mib
+from fan_out_part import load, registered
+from harness import OTHER_CORE, memory_mib
 
 DEADLINE_MS = 1000
 
@@ -9,14 +9,8 @@ def overload(bench):
     """Calls that every server answers within a second, per second, when several
     times the peak of the same run is offered."""
     for count, factor in [(10, 3), (100, 10)]:
-        nodes = Nodes(bench.folder, count)
-        clusterd = bench.clusterd("--io_threads=1")
-        try:
-            register(bench, clusterd, nodes.urls())
+        with registered(bench, count) as (clusterd, _):
             measure(bench, clusterd, count, factor)
-        finally:
-            clusterd.stop()
-            nodes.stop()
 
 
 def measure(bench, clusterd, count, factor):
