@@ -156,10 +156,10 @@ void RunningCall::PlanHedge(Index i, absl::Time now) {
     if (!delay) return;
     delay = std::max(*delay, kLeastHedgeDelay);
   }
-  node.hedge_due = now + *delay;
-  if (node.hedge_due < std::min(node.due, deadline_)) {
-    dues_.emplace(node.hedge_due, i);
-  }
+  const absl::Time due = now + *delay;
+  if (due >= std::min(node.due, deadline_)) return;
+  node.hedge_due = due;
+  dues_.emplace(due, i);
 }
 
 // Unless its budget is empty or the limit on node calls is met. A hedge holds a

@@ -236,6 +236,18 @@ TEST_F(HedgeTest, NeedsRoomAmongTheNodeCallsAndGivesItBack) {
   StartBoth();
 }
 
+TEST_F(HedgeTest, WhereTheAttemptIsOverByThenItIsNotSent) {
+  FanOutCall call = Hedged();
+  call.attempt_timeout = kDelay;
+  call.retry.max_attempts = 1;
+  auto sink = Start(std::move(call));
+  loop_.Advance(kDelay);
+  EXPECT_EQ(observer_.hedges, 0);
+  ASSERT_TRUE(sink->answer.has_value());
+  EXPECT_EQ(sink->answer->outcomes[0].failure, FailureReason::kTimeout);
+  ExpectNothingLeft();
+}
+
 TEST_F(HedgeTest, WithoutADelayItFollowsTheP95OfTheServer) {
   Teach(absl::Milliseconds(7));
   Start(Hedged(std::nullopt));
