@@ -54,9 +54,13 @@ ValueParser Hedge(pb::FanOutRequest* request) {
   return [request](std::string_view text) {
     pb::HedgePolicy& hedge = *request->mutable_hedge();
     if (text == "p95") return absl::OkStatus();
-    absl::StatusOr<absl::Duration> delay = ParseInterval(text);
-    if (delay.ok()) *hedge.mutable_delay() = ToProto(*delay);
-    return delay.status();
+    const absl::StatusOr<absl::Duration> delay = ParseInterval(text);
+    if (!delay.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(delay.status().message(), ", or p95"));
+    }
+    *hedge.mutable_delay() = ToProto(*delay);
+    return absl::OkStatus();
   };
 }
 

@@ -294,6 +294,10 @@ TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {
             ExitCode::kOk);
   EXPECT_TRUE(server_.fanned_out()[1].has_hedge());
   EXPECT_FALSE(server_.fanned_out()[1].hedge().has_delay());
+
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--hedge", "soon"}),
+            ExitCode::kBadUsage);
+  EXPECT_THAT(err(), HasSubstr("of at most 24h, or p95"));
 }
 
 TEST_F(ClusterctlTest, CallExitsByTheVerdict) {
