@@ -296,7 +296,8 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
       config.data_dir.empty() ? OnShutdown::kUnregister : OnShutdown::kKeep);
   config.fanout.management = config.registrar.management;
   config.peers.management = config.registrar.management;
-  config.evictor.authority_retry = config.registrar.registration_retry;
+  config.evictor.authority_retry =
+      std::min(config.registrar.registration_retry, config.evictor.look_again);
   config.peers.request_timeout = config.fanout.request_timeout;
   const HostPort http = *ParseHostPort(config.http_address);
   config.listener.host = http.host;

@@ -25,7 +25,7 @@ struct EvictorOptions {
   // After a look at a dead server that stays, ± 10 %. Shorter than the window
   // of SelfPreservation, which counts on it.
   absl::Duration look_again = absl::Seconds(30);
-  // The same where only the authority's answer is wanting.
+  // The same where only the authority's answer is wanting; no longer.
   absl::Duration authority_retry = absl::Seconds(3);
   std::size_t max_workers = 1024;  // suspects handled at one time
 };
