@@ -1,13 +1,9 @@
 // Drives fan-outs against a running clusterd over real gRPC, with a fixed
 // number of calls in flight, and prints one JSON line: calls, seconds, latency
 // percentiles, and how many answers had how many results.
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
-#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -19,31 +15,23 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
 #include "mimik/cluster/v1/registry_service.grpc.pb.h"
+#include "tests/bench/fan_out_client.h"
 
 namespace coord {
 namespace {
 
-using mimik::cluster::v1::FanOutRequest;
-using mimik::cluster::v1::FanOutResponse;
-using mimik::cluster::v1::FanOutService;
 using mimik::cluster::v1::RegisterServerRequest;
 using mimik::cluster::v1::RegisterServerResponse;
 using mimik::cluster::v1::RegistryService;
 
-constexpr std::int64_t kMaxAnswerBytes = 64 << 20;
-
 struct Options {
-  std::string address = "127.0.0.1:7700";
-  std::string type = "bench";
-  std::string path = "/";
+  FanOutTarget target;
   std::vector<std::string> base_urls;  // to be registered first
   int concurrency = 1;
   double seconds = 4;
   double warmup_seconds = 0.5;
   std::int64_t calls = 0;  // instead of seconds
-  int deadline_ms = 10'000;
 };
 
 void Register(const Options& options,
@@ -51,7 +39,7 @@ void Register(const Options& options,
   auto stub = RegistryService::NewStub(channel);
   for (std::size_t i = 0; i < options.base_urls.size(); ++i) {
     RegisterServerRequest request;
-    request.mutable_server()->set_type(options.type);
+    request.mutable_server()->set_type(options.target.type);
     request.mutable_server()->set_server_id(absl::StrCat("node-", i));
     request.mutable_server()->set_cluster_base_url(options.base_urls[i]);
     request.mutable_ttl()->set_seconds(3600);
@@ -70,12 +58,8 @@ void Register(const Options& options,
 // Keeps `concurrency` calls in flight until told to stop.
 class Load {
  public:
-  Load(const Options& options, const std::shared_ptr<grpc::Channel>& channel)
-      : options_(options), stub_(FanOutService::NewStub(channel)) {
-    request_.set_type(options.type);
-    request_.mutable_http()->set_path(options.path);
-    request_.set_max_answer_bytes(kMaxAnswerBytes);
-  }
+  Load(const Options& options, FanOutClient& client)
+      : options_(options), client_(client) {}
 
   void Run() {
     start_ = absl::Now();
@@ -117,31 +101,18 @@ class Load {
   }
 
  private:
-  struct Call {
-    grpc::ClientContext context;
-    FanOutResponse response;
-    absl::Time start;
-  };
-
   void StartCall() {
-    auto* call = new Call;
-    call->start = absl::Now();
-    call->context.set_deadline(std::chrono::system_clock::now() +
-                               std::chrono::milliseconds(options_.deadline_ms));
-    stub_->async()->FanOut(&call->context, &request_, &call->response,
-                           [this, call](grpc::Status status) {
-                             Ended(std::unique_ptr<Call>(call), status);
-                           });
+    client_.Start([this](const FanOutClient::Call& call,
+                         const grpc::Status& status) { Ended(call, status); });
   }
 
-  void Ended(std::unique_ptr<Call> call, const grpc::Status& status) {
+  void Ended(const FanOutClient::Call& call, const grpc::Status& status) {
     const absl::Time now = absl::Now();
     bool again = false;
     {
       absl::MutexLock lock(&mutex_);
       ++ended_;
-      if (call->start >= measured_from_) Record(*call, status, now);
-      call.reset();
+      if (call.start >= measured_from_) Record(call, status, now);
       again = options_.calls > 0 ? ended_ + running_ - 1 < options_.calls
                                  : now < end_;
       if (!again) --running_;
@@ -149,8 +120,8 @@ class Load {
     if (again) StartCall();
   }
 
-  void Record(const Call& call, const grpc::Status& status, absl::Time now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Record(const FanOutClient::Call& call, const grpc::Status& status,
+              absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     last_end_ = now;
     if (!status.ok()) {
       ++errors_;
@@ -168,8 +139,7 @@ class Load {
   }
 
   const Options& options_;
-  const std::unique_ptr<FanOutService::Stub> stub_;
-  FanOutRequest request_;
+  FanOutClient& client_;
   absl::Time start_;
   absl::Time measured_from_;
   absl::Time end_;
@@ -190,28 +160,19 @@ class Load {
 int main(int argc, char** argv) {
   coord::Options options;
   CLI::App app("Drives fan-outs against a running clusterd.");
-  app.add_option("--address", options.address);
-  app.add_option("--type", options.type);
-  app.add_option("--path", options.path);
+  options.target.AddOptionsTo(app);
   app.add_option("--register", options.base_urls, "base URLs of servers");
   app.add_option("--concurrency", options.concurrency);
   app.add_option("--seconds", options.seconds);
   app.add_option("--warmup_seconds", options.warmup_seconds);
   app.add_option("--calls", options.calls, "this many calls, not a time");
-  app.add_option("--deadline_ms", options.deadline_ms);
   CLI11_PARSE(app, argc, argv);
 
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(-1);
-  auto channel = grpc::CreateCustomChannel(
-      options.address, grpc::InsecureChannelCredentials(), arguments);
-  coord::Register(options, channel);
+  coord::FanOutClient client(options.target);
+  coord::Register(options, client.channel());
   if (options.seconds <= 0 && options.calls == 0) return 0;
-  coord::Load load(options, channel);
+  coord::Load load(options, client);
   load.Run();
   load.Print();
-  std::fflush(stdout);
-  // gRPC's threads may still be on their way out of the last callback, which
-  // the destructors of statics would not survive.
-  std::_Exit(0);
+  coord::Quit();
 }

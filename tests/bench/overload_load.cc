@@ -1,49 +1,32 @@
 // Offers fan-outs to a running clusterd at a fixed rate, however many of them
 // are answered, and prints one JSON line: how many were sent, how many of them
 // were answered by every server within their deadline, and how many refused.
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
+#include "tests/bench/fan_out_client.h"
 
 namespace coord {
 namespace {
 
-using mimik::cluster::v1::FanOutRequest;
-using mimik::cluster::v1::FanOutResponse;
-using mimik::cluster::v1::FanOutService;
 using mimik::cluster::v1::VERDICT_COMPLETE;
 
 struct Options {
-  std::string address = "127.0.0.1:7700";
-  std::string type = "bench";
-  std::string path = "/";
+  FanOutTarget target{.deadline_ms = 1000};
   double rate = 1000;
   double seconds = 4;
-  int deadline_ms = 1000;
 };
 
 class Load {
  public:
   explicit Load(const Options& options)
-      : options_(options),
-        stub_(FanOutService::NewStub(grpc::CreateChannel(
-            options.address, grpc::InsecureChannelCredentials()))) {
-    request_.set_type(options.type);
-    request_.mutable_http()->set_path(options.path);
-  }
+      : options_(options), client_(options.target) {}
 
   // Starts what is due, once in a millisecond; what could not be started in
   // time is not caught up with.
@@ -84,36 +67,25 @@ class Load {
   }
 
  private:
-  struct Call {
-    grpc::ClientContext context;
-    FanOutResponse response;
-    absl::Time start = absl::Now();
-  };
-
   void StartCall() {
     {
       absl::MutexLock lock(&mutex_);
       ++open_;
       ++sent_;
     }
-    auto* call = new Call;
-    call->context.set_deadline(std::chrono::system_clock::now() +
-                               std::chrono::milliseconds(options_.deadline_ms));
-    stub_->async()->FanOut(&call->context, &request_, &call->response,
-                           [this, call](grpc::Status status) {
-                             Ended(std::unique_ptr<Call>(call), status);
-                           });
+    client_.Start([this](const FanOutClient::Call& call,
+                         const grpc::Status& status) { Ended(call, status); });
   }
 
-  void Ended(std::unique_ptr<Call> call, const grpc::Status& status) {
+  void Ended(const FanOutClient::Call& call, const grpc::Status& status) {
     const absl::Time now = absl::Now();
     absl::MutexLock lock(&mutex_);
     --open_;
     if (status.ok()) {
-      if (call->response.verdict() != VERDICT_COMPLETE) {
+      if (call.response.verdict() != VERDICT_COMPLETE) {
         ++incomplete_;
       } else {
-        latencies_us_.push_back(absl::ToDoubleMicroseconds(now - call->start));
+        latencies_us_.push_back(absl::ToDoubleMicroseconds(now - call.start));
       }
     } else if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
       ++refused_;
@@ -125,8 +97,7 @@ class Load {
   }
 
   const Options& options_;
-  const std::unique_ptr<FanOutService::Stub> stub_;
-  FanOutRequest request_;
+  FanOutClient client_;
   double seconds_ = 0;
 
   absl::Mutex mutex_;
@@ -145,19 +116,13 @@ class Load {
 int main(int argc, char** argv) {
   coord::Options options;
   CLI::App app("Offers fan-outs to a running clusterd at a fixed rate.");
-  app.add_option("--address", options.address);
-  app.add_option("--type", options.type);
-  app.add_option("--path", options.path);
+  options.target.AddOptionsTo(app);
   app.add_option("--rate", options.rate, "calls per second");
   app.add_option("--seconds", options.seconds);
-  app.add_option("--deadline_ms", options.deadline_ms);
   CLI11_PARSE(app, argc, argv);
 
   coord::Load load(options);
   load.Run();
   load.Print();
-  std::fflush(stdout);
-  // gRPC's threads may still be on their way out of the last callback, which
-  // the destructors of statics would not survive.
-  std::_Exit(0);
+  coord::Quit();
 }

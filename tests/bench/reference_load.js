@@ -15,6 +15,8 @@ const path = require('path');
 const readline = require('readline');
 const { createRequire } = require('module');
 
+const { securityOf } = require('../interop/account');
+
 const [packages, options] = process.argv.slice(2);
 const {
   out, urls, concurrency, warm_up: warmUp, muted,
@@ -30,17 +32,7 @@ const cluster = buildCluster({
   serverSettings: { type, id: env.SERVER_ID, public: {} },
   cluster: { management: 'on', timeout: 10000 },
   dependencies: { [type]: { audience: env.OAUTH_GENERIC_AUDIENCE } },
-  security: {
-    server: {
-      issuer: env.OAUTH_ISSUER,
-      id: env.OAUTH_CLIENT_ID,
-      secret: env.OAUTH_CLIENT_SECRET,
-      audience: env.OAUTH_CLIENT_AUDIENCE,
-      accessKey: env.OAUTH_CLIENT_ACCESS_KEY,
-    },
-    generic: { audience: env.OAUTH_GENERIC_AUDIENCE, key: env.OAUTH_GENERIC_KEY },
-    admin: {},
-  },
+  security: securityOf(env),
 });
 
 // As a join that names all the others would.

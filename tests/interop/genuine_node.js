@@ -9,6 +9,7 @@
 
 const buildCluster = require('@mimik/cluster');
 const buildOauth = require('@mimik/oauth-helper');
+const { securityOf } = require('./account');
 const { Application } = require('./application');
 const {
   readJson, answerJson, answerError, listen, announce,
@@ -41,21 +42,7 @@ function configOf(port) {
       mIT: { url: env.MIT_URL, audience: env.MIT_AUDIENCE },
       [type]: { audience: env.OAUTH_GENERIC_AUDIENCE },
     },
-    security: {
-      server: {
-        issuer: env.OAUTH_ISSUER,
-        id: env.OAUTH_CLIENT_ID,
-        secret: env.OAUTH_CLIENT_SECRET,
-        audience: env.OAUTH_CLIENT_AUDIENCE,
-        accessKey: env.OAUTH_CLIENT_ACCESS_KEY,
-      },
-      generic: {
-        audience: env.OAUTH_GENERIC_AUDIENCE,
-        key: env.OAUTH_GENERIC_KEY,
-        previousKey: env.OAUTH_GENERIC_PREVIOUS_KEY,
-      },
-      admin: {},
-    },
+    security: securityOf(env),
   };
 }
 
