@@ -19,11 +19,13 @@ void SelfPreservation::Failed(const ServerKey& key, bool held, absl::Time now) {
   it->second.held = held;
 }
 
-void SelfPreservation::Settled(const ServerKey& key) {
+bool SelfPreservation::Settled(const ServerKey& key) {
   const auto cluster = failing_.find(key.cluster_id);
-  if (cluster == failing_.end()) return;
-  failing_count_ -= cluster->second.erase(key.server_id);
+  if (cluster == failing_.end()) return false;
+  const std::size_t settled = cluster->second.erase(key.server_id);
+  failing_count_ -= settled;
   if (cluster->second.empty()) failing_.erase(cluster);
+  return settled > 0;
 }
 
 bool SelfPreservation::Judge(

@@ -46,8 +46,8 @@ class SelfPreservation {
   // A probe of a server failed, or is due again and not answered yet; `held`:
   // it is registered by this process.
   void Failed(const ServerKey& key, bool held, absl::Time now);
-  // It answered, or is a member no longer.
-  void Settled(const ServerKey& key);
+  // It answered, or is a member no longer. Whether it had failed.
+  bool Settled(const ServerKey& key);
 
   // Judges by what failed up to `now`, and returns active().
   bool Judge(absl::FunctionRef<ClusterSize(const std::string& cluster_id)> size,

@@ -208,11 +208,7 @@ class Checker {
 }  // namespace
 
 bool IsIdempotent(const FanOutCall& call) {
-  constexpr std::array<std::string_view, 5> kIdempotent = {
-      "GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
-  return call.idempotent.value_or(std::find(kIdempotent.begin(),
-                                            kIdempotent.end(),
-                                            call.method) != kIdempotent.end());
+  return call.idempotent.value_or(IsIdempotentMethod(call.method));
 }
 
 absl::Status CheckCall(const FanOutCall& call, const FanOutOptions& options) {

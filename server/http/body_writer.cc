@@ -30,7 +30,6 @@ void BodyWriter::Stop() {
 }
 
 void BodyWriter::Next() {
-  waits_for_source_ = true;
   source_->Read([weak = weak_from_this()](absl::StatusOr<std::string> piece) {
     if (const auto self = weak.lock()) self->OnPiece(std::move(piece));
   });
@@ -38,7 +37,6 @@ void BodyWriter::Next() {
 
 void BodyWriter::OnPiece(absl::StatusOr<std::string> piece) {
   if (source_ == nullptr) return;
-  waits_for_source_ = false;
   if (!piece.ok()) return Finish(End::kSourceBroke);
   at_end_ = piece->empty();
   piece_ = *std::move(piece);

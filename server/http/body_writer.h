@@ -36,9 +36,6 @@ class BodyWriter : public std::enable_shared_from_this<BodyWriter> {
   // Gives up the source; nothing is called after.
   void Stop();
 
-  // Whether the next move is the source's.
-  bool waits_for_source() const { return waits_for_source_; }
-
  private:
   void Next();
   void OnPiece(absl::StatusOr<std::string> piece);
@@ -49,7 +46,6 @@ class BodyWriter : public std::enable_shared_from_this<BodyWriter> {
   const Framing framing_;
   Write write_;
   Done done_;
-  bool waits_for_source_ = true;
   bool at_end_ = false;
   std::string size_line_;
   std::string piece_;

@@ -23,6 +23,9 @@ using HttpHeaders = std::vector<HttpHeader>;
 // The first value of `name`, letter case aside; empty when there is none.
 std::string_view FindHeader(const HttpHeaders& headers, std::string_view name);
 
+// Whether a second execution does no harm, by RFC 9110, 9.2.2.
+bool IsIdempotentMethod(std::string_view method);
+
 struct HttpResponse {
   int status = 0;
   HttpHeaders headers;

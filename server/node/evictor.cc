@@ -5,7 +5,6 @@
 #include <utility>
 #include <variant>
 
-#include "absl/strings/str_cat.h"
 #include "common/backoff.h"
 #include "common/log.h"
 #include "common/text_view.h"

@@ -1,7 +1,5 @@
 #include "server/node/local_proxy.h"
 
-#include <algorithm>
-#include <array>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -13,10 +11,6 @@
 
 namespace coord {
 namespace {
-
-// RFC 9110, 9.2.2.
-constexpr std::array<std::string_view, 6> kIdempotent = {
-    "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
 
 // What follows `/{type}/{serverId}`.
 std::string_view PathBelowServer(std::string_view path) {
@@ -82,8 +76,7 @@ void LocalProxy::Forward(const RegistrationView& own,
   proxied.tail = SerializeTail(
       request.method, ProxiedRequestHeaders(request.headers, correlation_id),
       request.body);
-  proxied.repeatable = std::find(kIdempotent.begin(), kIdempotent.end(),
-                                 request.method) != kIdempotent.end();
+  proxied.repeatable = IsIdempotentMethod(request.method);
   proxied.max_body_bytes = options_.max_answer_bytes;
   proxied.streamed_answers = StreamedAnswersTo(request);
   proxied.timeout = options_.request_timeout;

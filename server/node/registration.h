@@ -184,7 +184,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void DecideContest();
   void OnProbed(absl::Time asked, const ProbeResult& result);
   void OnMissed(absl::Time asked, const ProbeResult& result);
-  bool LooksDead(const ProbeResult& result);
+  bool TakenForDead(const ProbeResult& result);
   void NoDoubt();
   absl::Duration Patience() const;
   void WakeUp();

@@ -102,7 +102,7 @@ void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {
     if (sleep_ == Sleep::kEvicted) {
       ProbeAfter(Backoff(kOrphanProbes, misses_, context_.random));
     }
-  } else if (LooksDead(result)) {
+  } else if (TakenForDead(result)) {
     spdlog::warn("a registered service no longer answers{}",
                  Fields({{"server", Name()}, {"error", result.why}}));
     owner_.OnDied(*this, first_miss_);
@@ -113,7 +113,7 @@ void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {
 
 // Enough misses; and where nothing came back at all, no reason to think that it
 // is this process which is cut off.
-bool Registration::LooksDead(const ProbeResult& result) {
+bool Registration::TakenForDead(const ProbeResult& result) {
   const ServerKey key{cluster_.id, wanted_.server.server_id};
   const bool silent = !result.refused && !key.cluster_id.empty();
   if (silent) {

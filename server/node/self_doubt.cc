@@ -24,8 +24,7 @@ void SelfDoubt::Failed(const ServerKey& key, bool held) {
 }
 
 void SelfDoubt::Settled(const ServerKey& key) {
-  doubt_.Settled(key);
-  Judge();
+  if (doubt_.Settled(key)) Judge();
 }
 
 bool SelfDoubt::MayRemove(const ServerKey& key) const {

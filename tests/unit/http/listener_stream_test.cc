@@ -35,14 +35,19 @@ class StreamedAnswerTest : public HttpListenerTest {
     });
   }
 
+  // Sends a request and returns the head of the answer.
+  static std::string Ask(RawClient& client, std::string_view request = kGet) {
+    client.Write(request);
+    return client.ReadUntil("\r\n\r\n");
+  }
+
   const std::shared_ptr<Feed> feed_ = std::make_shared<Feed>(loop_);
 };
 
 TEST_F(StreamedAnswerTest, EachPieceIsAChunkAndLeavesAtOnce) {
   StartFed();
   RawClient client = Connect();
-  client.Write(kGet);
-  EXPECT_EQ(client.ReadUntil("\r\n\r\n"),
+  EXPECT_EQ(Ask(client),
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
   feed_->Push("first piece, long");
   EXPECT_EQ(client.ReadUntil("long\r\n"), "11\r\nfirst piece, long\r\n");
@@ -59,9 +64,7 @@ TEST_F(StreamedAnswerTest, EachPieceIsAChunkAndLeavesAtOnce) {
 TEST_F(StreamedAnswerTest, AnAnnouncedLengthIsPassedOn) {
   StartFed(4);
   RawClient client = Connect();
-  client.Write(kGet);
-  EXPECT_EQ(client.ReadUntil("\r\n\r\n"),
-            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
+  EXPECT_EQ(Ask(client), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n");
   feed_->Push("ab");
   EXPECT_EQ(client.ReadUntil("b"), "ab");
   // What the client asks for meanwhile waits.
@@ -76,8 +79,7 @@ TEST_F(StreamedAnswerTest, AnAnnouncedLengthIsPassedOn) {
 TEST_F(StreamedAnswerTest, AnOldClientReadsToTheEndOfTheConnection) {
   StartFed();
   RawClient client = Connect();
-  client.Write("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-  EXPECT_EQ(client.ReadUntil("\r\n\r\n"),
+  EXPECT_EQ(Ask(client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
             "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
   feed_->Push("ab");
   feed_->Push("cd");
@@ -88,24 +90,22 @@ TEST_F(StreamedAnswerTest, AnOldClientReadsToTheEndOfTheConnection) {
 TEST_F(StreamedAnswerTest, NoBodyGoesWhereNoneMayBe) {
   StartFed(std::nullopt, 204);
   RawClient client = Connect();
-  client.Write(kGet);
-  EXPECT_EQ(client.ReadUntil("\r\n\r\n"), "HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_EQ(Ask(client), "HTTP/1.1 204 No Content\r\n\r\n");
   feed_->WaitForEnd();
 }
 
 TEST_F(StreamedAnswerTest, NoBodyGoesToHead) {
   StartFed(5);
   RawClient client = Connect();
-  client.Write("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_EQ(client.ReadUntil("\r\n\r\n"), "HTTP/1.1 200 OK\r\n\r\n");
+  EXPECT_EQ(Ask(client, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"),
+            "HTTP/1.1 200 OK\r\n\r\n");
   feed_->WaitForEnd();
 }
 
 TEST_F(StreamedAnswerTest, ABrokenBodyNeverLooksWhole) {
   StartFed();
   RawClient client = Connect();
-  client.Write(kGet);
-  client.ReadUntil("\r\n\r\n");
+  Ask(client);
   feed_->Push("ab");
   EXPECT_EQ(client.ReadUntil("ab\r\n"), "2\r\nab\r\n");
   feed_->Push(absl::UnavailableError("cut"));
@@ -115,8 +115,7 @@ TEST_F(StreamedAnswerTest, ABrokenBodyNeverLooksWhole) {
 TEST_F(StreamedAnswerTest, ABrokenBodyResetsAClientThatReadsToTheEnd) {
   StartFed();
   RawClient client = Connect();
-  client.Write("GET / HTTP/1.0\r\n\r\n");
-  client.ReadUntil("\r\n\r\n");
+  Ask(client, "GET / HTTP/1.0\r\n\r\n");
   feed_->Push("ab");
   EXPECT_EQ(client.ReadUntil("ab"), "ab");
   feed_->Push(absl::UnavailableError("cut"));
@@ -127,8 +126,7 @@ TEST_F(StreamedAnswerTest, ABrokenBodyResetsAClientThatReadsToTheEnd) {
 TEST_F(StreamedAnswerTest, AClientThatLeavesGivesTheBodyUp) {
   StartFed();
   RawClient client = Connect();
-  client.Write(kGet);
-  client.ReadUntil("\r\n\r\n");
+  Ask(client);
   client.Close();
   feed_->WaitForEnd();
 }
@@ -162,8 +160,7 @@ TEST_F(StreamedAnswerTest, AClientThatDoesNotReadStopsTheSource) {
 TEST_F(StreamedAnswerTest, StopWaitsForAnAnswerUnderWay) {
   StartFed();
   RawClient client = Connect();
-  client.Write(kGet);
-  client.ReadUntil("\r\n\r\n");
+  Ask(client);
   absl::Notification stopped;
   listener_->Stop(absl::InfiniteDuration(), [&] { stopped.Notify(); });
   OnLoop(loop_, [] {});
@@ -176,8 +173,7 @@ TEST_F(StreamedAnswerTest, StopWaitsForAnAnswerUnderWay) {
 TEST_F(StreamedAnswerTest, StopGivesUpWhatIsLeftAfterItsGrace) {
   StartFed();
   RawClient client = Connect();
-  client.Write(kGet);
-  client.ReadUntil("\r\n\r\n");
+  Ask(client);
   absl::Notification stopped;
   listener_->Stop(absl::ZeroDuration(), [&] { stopped.Notify(); });
   stopped.WaitForNotification();
