@@ -24,13 +24,12 @@ std::uint64_t RaiseFileLimit() {
   return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
-std::uint64_t FilesNeeded(const Config& config, int io_threads) {
-  // The control thread has a client of its own.
-  const auto clients = static_cast<std::uint64_t>(io_threads) + 1;
-  // What comes in by a connection of the listener may go on by another.
+std::uint64_t FilesNeeded(const Config& config) {
+  // What comes in by a connection of the listener may go on by another, and as
+  // many connections may rest as there may be node calls.
   return 2 * config.listener.max_connections +
-         static_cast<std::uint64_t>(config.fanout.max_node_calls) +
-         clients * config.http_client.max_total_idle + kAllowance;
+         2 * static_cast<std::uint64_t>(config.fanout.max_node_calls) +
+         config.http_client.max_total_idle + kAllowance;
 }
 
 std::string FileLimitWarning(std::uint64_t allowed, std::uint64_t needed) {

@@ -16,9 +16,10 @@ std::uint64_t RaiseFileLimit();
 
 // What may be open at the same time when every limit of `config` is reached:
 // connections of the HTTP listener, for each of them one to a service that its
-// requests are passed on to, one for each node call in flight, idle ones of
-// each I/O thread, and an allowance for gRPC clients and the store.
-std::uint64_t FilesNeeded(const Config& config, int io_threads);
+// requests are passed on to, one for each node call in flight, as many that
+// rest until the next call, those that rest on the control thread, and an
+// allowance for gRPC clients and the store.
+std::uint64_t FilesNeeded(const Config& config);
 
 // What to tell an operator when `allowed` is less than `needed`, and what to do
 // about it; empty when it is not.

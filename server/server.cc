@@ -77,7 +77,8 @@ class ClusterServer::Impl {
   };
 
   void CountFiles() const;
-  absl::StatusOr<Lane> NewLane(const std::string& name);
+  absl::StatusOr<Lane> NewLane(const std::string& name,
+                               const HttpClientOptions& options);
   absl::Status OpenRegistry();
   absl::Status OpenMit(const MitSettings& settings);
   absl::Status BindHttp();
@@ -155,24 +156,24 @@ absl::Status ClusterServer::Impl::Start() {
 
 // Every connection is an open file: all that is allowed is taken.
 void ClusterServer::Impl::CountFiles() const {
-  const std::string warning = FileLimitWarning(
-      RaiseFileLimit(), FilesNeeded(config_, IoThreads(config_.io_threads)));
+  const std::string warning =
+      FileLimitWarning(RaiseFileLimit(), FilesNeeded(config_));
   if (!warning.empty()) spdlog::warn(warning);
 }
 
 absl::StatusOr<ClusterServer::Impl::Lane> ClusterServer::Impl::NewLane(
-    const std::string& name) {
+    const std::string& name, const HttpClientOptions& options) {
   Lane lane;
   lane.loop = std::make_unique<AsioLoop>(name);
   absl::StatusOr<std::unique_ptr<HttpClient>> client =
-      HttpClient::Create(*lane.loop, config_.http_client);
+      HttpClient::Create(*lane.loop, options);
   if (!client.ok()) return client.status();
   lane.client = *std::move(client);
   return lane;
 }
 
 absl::Status ClusterServer::Impl::OpenRegistry() {
-  absl::StatusOr<Lane> control = NewLane("control");
+  absl::StatusOr<Lane> control = NewLane("control", config_.http_client);
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
 
@@ -276,9 +277,15 @@ absl::Status ClusterServer::Impl::BuildNode() {
 }
 
 absl::Status ClusterServer::Impl::BuildFanOut() {
+  const int threads = IoThreads(config_.io_threads);
+  // Every connection of a call is there for the next one: with fewer kept,
+  // large calls side by side spent half their CPU on connecting.
+  HttpClientOptions options = config_.http_client;
+  options.max_total_idle = static_cast<std::size_t>(
+      (config_.fanout.max_node_calls + threads - 1) / threads);
   std::vector<FanOutEngine::Lane> engine_lanes;
-  for (int i = 0; i < IoThreads(config_.io_threads); ++i) {
-    absl::StatusOr<Lane> lane = NewLane(absl::StrCat("fan-out-", i));
+  for (int i = 0; i < threads; ++i) {
+    absl::StatusOr<Lane> lane = NewLane(absl::StrCat("fan-out-", i), options);
     if (!lane.ok()) return lane.status();
     lanes_.push_back(*std::move(lane));
     engine_lanes.push_back(
