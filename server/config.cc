@@ -73,8 +73,11 @@ void DeclareListeners(CLI::App& app, Config& config) {
               64 << 10, 256 << 20, "largest gRPC message received");
   group.Count("--max_http_connections", "", config.listener.max_connections, 1,
               1'000'000, "HTTP connections served at one time");
-  group.Count("--max_http_body_bytes", "", config.listener.max_body_bytes, 1024,
-              256 << 20, "largest request body that the HTTP listener takes");
+  group.Count(
+      "--max_http_body_bytes", "", config.listener.max_body_bytes, 1024,
+      256 << 20,
+      "largest request body that the HTTP listener holds; those that it "
+      "passes on to a local_base_url have no limit");
 }
 
 void DeclareRegistry(CLI::App& app, Config& config) {

@@ -304,9 +304,13 @@ absl::Status ClusterServer::Impl::ServeHttp() {
   node_routes_->AddTo(router_);
   local_proxy_->AddTo(router_);
   if (mit_routes_ != nullptr) mit_routes_->AddTo(router_);
-  http_->Serve([this](HttpServerRequest request, HttpReply reply) {
-    router_.Handle(std::move(request), std::move(reply));
-  });
+  http_->Serve(
+      [this](HttpServerRequest request, HttpReply reply) {
+        router_.Handle(std::move(request), std::move(reply));
+      },
+      [this](const HttpServerRequest& head) {
+        return router_.MayStream(head);
+      });
   return absl::OkStatus();
 }
 

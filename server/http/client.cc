@@ -9,6 +9,36 @@
 
 namespace coord {
 
+namespace {
+
+// A body whose sender has its own time: the server's clock stands meanwhile.
+class TimedBody final : public BodySource {
+ public:
+  using Callback = absl::AnyInvocable<void()>;
+
+  TimedBody(std::unique_ptr<BodySource> body, Callback stop, Callback start)
+      : BodySource(body->length()),
+        body_(std::move(body)),
+        stop_(std::move(stop)),
+        start_(std::move(start)) {}
+
+  void Read(Done done) override {
+    stop_();
+    body_->Read([this, done = std::move(done)](
+                    absl::StatusOr<std::string> piece) mutable {
+      start_();
+      std::move(done)(std::move(piece));
+    });
+  }
+
+ private:
+  const std::unique_ptr<BodySource> body_;
+  Callback stop_;
+  Callback start_;
+};
+
+}  // namespace
+
 class HttpClient::Impl {
  public:
   Impl(AsioLoop& loop, HttpClientOptions options,
@@ -29,6 +59,11 @@ class HttpClient::Impl {
 
   RequestId Send(HttpRequest request, Done done) {
     const RequestId id{++last_id_};
+    if (request.stream != nullptr) {
+      request.stream = std::make_unique<TimedBody>(
+          std::move(request.stream), [this, id] { StopClock(id); },
+          [this, id] { StartClock(id); });
+    }
     auto owned = std::make_unique<Exchange>(Exchange{
         .id = id, .request = std::move(request), .done = std::move(done)});
     Exchange& exchange = *owned;
@@ -40,9 +75,8 @@ class HttpClient::Impl {
                 absl::StrCat("send request to ", exchange.pool->peer(), ": ",
                              options_.max_waiting,
                              " requests wait for a connection")});
-    } else if (exchange.request.timeout < absl::InfiniteDuration()) {
-      exchange.timer = context_.loop.RunAfter(
-          exchange.request.timeout, [this, &exchange] { TimeOut(exchange); });
+    } else {
+      StartClock(id);
     }
     return id;
   }
@@ -71,6 +105,22 @@ class HttpClient::Impl {
       if (sweeper_ == kNoTimer) ScheduleSweep();
     }
     return *pool;
+  }
+
+  // Neither finds an exchange whose answer has begun.
+  void StartClock(RequestId id) {
+    const auto it = exchanges_.find(id);
+    if (it == exchanges_.end()) return;
+    Exchange& exchange = *it->second;
+    if (exchange.request.timeout == absl::InfiniteDuration()) return;
+    exchange.timer = context_.loop.RunAfter(
+        exchange.request.timeout, [this, &exchange] { TimeOut(exchange); });
+  }
+
+  void StopClock(RequestId id) {
+    const auto it = exchanges_.find(id);
+    if (it == exchanges_.end()) return;
+    context_.loop.Cancel(std::exchange(it->second->timer, kNoTimer));
   }
 
   bool GiveUp(Exchange& exchange) {

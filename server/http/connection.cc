@@ -35,12 +35,13 @@ Connection::Connection(std::unique_ptr<Stream> stream, const std::string& peer,
       capacity_(kSmallBuffer),
       buffer_(std::make_unique_for_overwrite<char[]>(capacity_)) {}
 
-bool Connection::Start(const HttpRequest& request, Done done) {
+bool Connection::Start(HttpRequest& request, Done done) {
   closed_ = nullptr;
   sent_ = false;
   parser_.Start(request.method == "HEAD", request.max_body_bytes,
                 request.streamed_answers);
   if (!Write(request)) return false;
+  request_body_ = std::move(request.stream);
   done_ = std::move(done);
   if (!reading_) Read();
   return true;
@@ -75,6 +76,7 @@ void Connection::Close() {
   released_ = nullptr;
   ErrorCode ignored;
   stream_->socket.close(ignored);
+  GiveRequestUp();
 }
 
 // Tries at once, without a hop through the loop; only what the socket does not
@@ -90,7 +92,7 @@ bool Connection::Write(const HttpRequest& request) {
     ErrorCode error;
     written = stream_->socket.write_some(buffers, error);
     if (error && error != asio::error::would_block) return false;
-    if (written == asio::buffer_size(buffers)) {
+    if (written == asio::buffer_size(buffers) && request.stream == nullptr) {
       sent_ = true;
       return true;
     }
@@ -107,18 +109,22 @@ void Connection::WriteRest(Buffers buffers) {
   writing_ = true;
   auto on_written = [self = shared_from_this()](ErrorCode error, std::size_t) {
     self->writing_ = false;
-    if (!error || !self->open_) return;
-    // The server may have answered before it stopped reading: the read tells.
-    self->write_failed_ = true;
-    ErrorCode ignored;
-    self->stream_->socket.shutdown(asio::socket_base::shutdown_receive,
-                                   ignored);
+    if (!self->open_) return;
+    if (error) return self->OnWriteFailed();
+    if (self->request_body_ != nullptr) self->StreamRequest();
   };
   if (stream_->tls) {
     asio::async_write(*stream_->tls, buffers, std::move(on_written));
   } else {
     asio::async_write(stream_->socket, buffers, std::move(on_written));
   }
+}
+
+// The server may have answered before it stopped reading: the read tells.
+void Connection::OnWriteFailed() {
+  write_failed_ = true;
+  ErrorCode ignored;
+  stream_->socket.shutdown(asio::socket_base::shutdown_receive, ignored);
 }
 
 void Connection::Read() {
@@ -171,7 +177,7 @@ void Connection::OnRead(ErrorCode error, std::size_t size) {
   begin_ += taken;
   OnProgress(progress);
   // Whoever got the answer may have sent the next request on this connection.
-  if (open_ && !reading_ && (answer_ == nullptr || WantsPiece())) Read();
+  if (open_ && !reading_ && (answer_ == nullptr || answer_->wanted())) Read();
 }
 
 void Connection::OnProgress(ResponseParser::Progress progress) {
@@ -208,6 +214,7 @@ void Connection::Fail(HttpError::Kind kind, std::string_view cause) {
 }
 
 void Connection::Finish(HttpOutcome outcome, bool reusable) {
+  GiveRequestUp();
   if (answer_ != nullptr) return EndAnswer(std::move(outcome), reusable);
   Done done = std::move(done_);
   done_ = nullptr;

@@ -12,6 +12,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "server/http/arriving_body.h"
+#include "server/http/body_writer.h"
 #include "server/http/response_parser.h"
 #include "server/http/stream.h"
 #include "server/http/transport.h"
@@ -21,7 +23,8 @@ namespace coord {
 // Lives on the loop; its operations hold it. A read is always waiting, between
 // requests too, so that the end of a connection is noticed as it comes; it
 // costs nothing, since a request needs a read waiting anyhow.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         public BodyReceiver {
  public:
   // The end of a request, or the head of a streamed answer. `reusable`: the
   // connection may carry another request, which is not yet known of the latter.
@@ -33,8 +36,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
              const std::string& host_line);
 
   // Sends `request`; `done` comes later, unless Close comes first. False: the
-  // connection is dead and not a byte has left; `done` is destroyed.
-  bool Start(const HttpRequest& request, Done done);
+  // connection is dead and not a byte has left; `done` is destroyed. Else the
+  // stream of `request` is taken, to be read later, too.
+  bool Start(HttpRequest& request, Done done);
 
   // Once `done` got a streamed answer: `released` is called at its end, or when
   // its stream is destroyed.
@@ -54,15 +58,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool sent() const { return sent_; }
   bool answered() const { return parser_.got_header(); }
 
+  void OnBodyWanted() override;
+  void OnBodyGivenUp() override;
+
   absl::Time resting_since() const { return resting_since_; }
 
  private:
   using ErrorCode = boost::system::error_code;
   using Buffers = std::array<boost::asio::const_buffer, 2>;
-  class Answer;
 
   bool Write(const HttpRequest& request);
   void WriteRest(Buffers buffers);
+  void OnWriteFailed();
   void Read();
   void MakeRoom();
   void OnRead(ErrorCode error, std::size_t size);
@@ -71,9 +78,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Fail(HttpError::Kind kind, std::string_view cause);
   void Finish(HttpOutcome outcome, bool reusable);
 
-  // Of streamed answers; in connection_stream.cc.
+  // Of streamed bodies; in connection_stream.cc.
+  void StreamRequest();
+  void WritePiece(const BodyWriter::Buffers& buffers,
+                  BodyWriter::Written written);
+  void OnStreamed(BodyWriter::End end);
+  void GiveRequestUp();
   void PassOn();
-  bool WantsPiece() const;
   void EndAnswer(HttpOutcome outcome, bool reusable);
   void Release(bool reusable);
 
@@ -85,6 +96,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string head_;
   SharedTail tail_;
   bool sent_ = false;
+  std::unique_ptr<BodySource> request_body_;  // to be sent behind tail_
+  std::shared_ptr<BodyWriter> writer_;        // while it is
   bool writing_ = false;
   bool write_failed_ = false;
 
@@ -97,7 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 
-  Answer* answer_ = nullptr;  // the streamed one that has not ended
+  ArrivingBody* answer_ = nullptr;  // the streamed one that has not ended
   Released released_;
 
   absl::AnyInvocable<void() &&> closed_;

@@ -1,68 +1,86 @@
-// Answers that are passed on while they arrive.
-#include <optional>
+// Bodies that are passed on while they arrive.
+#include <boost/asio/write.hpp>
+#include <memory>
+#include <string>
 #include <utility>
 #include <variant>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "server/http/connection.h"
 
 namespace coord {
+namespace asio = boost::asio;
 
-// The rest of the answer; its connection reads when it is asked.
-class Connection::Answer final : public BodySource {
- public:
-  Answer(std::shared_ptr<Connection> connection,
-         std::optional<std::uint64_t> length)
-      : BodySource(length), connection_(std::move(connection)) {}
+void Connection::StreamRequest() {
+  writing_ = true;
+  const auto framing = request_body_->length() ? BodyWriter::Framing::kAsItIs
+                                               : BodyWriter::Framing::kChunked;
+  writer_ = std::make_shared<BodyWriter>(
+      std::move(request_body_), framing,
+      [weak = weak_from_this()](const BodyWriter::Buffers& buffers,
+                                BodyWriter::Written written) {
+        if (const auto self = weak.lock()) {
+          self->WritePiece(buffers, std::move(written));
+        }
+      },
+      [weak = weak_from_this()](BodyWriter::End end) {
+        if (const auto self = weak.lock()) self->OnStreamed(end);
+      });
+  const auto writer = writer_;
+  writer->Start();
+}
 
-  ~Answer() override {
-    if (connection_ == nullptr) return;
-    connection_->answer_ = nullptr;
-    connection_->Release(false);
+void Connection::WritePiece(const BodyWriter::Buffers& buffers,
+                            BodyWriter::Written written) {
+  auto on_written = [self = shared_from_this(), written = std::move(written)](
+                        ErrorCode error, std::size_t) mutable {
+    std::move(written)(error);
+  };
+  if (stream_->tls) {
+    asio::async_write(*stream_->tls, buffers, std::move(on_written));
+  } else {
+    asio::async_write(stream_->socket, buffers, std::move(on_written));
   }
+}
 
-  void Read(Done done) override {
-    if (connection_ != nullptr && connection_->open_) {
-      rest_ = connection_->parser_.TakePiece();
-      if (rest_.empty()) {
-        done_ = std::move(done);
-        if (!connection_->reading_) connection_->Read();
-        return;
-      }
-    } else if (connection_ != nullptr) {
-      end_ = absl::UnavailableError("the client is gone");
-    }
-    Give(std::move(done));
+void Connection::OnStreamed(BodyWriter::End end) {
+  writer_ = nullptr;
+  switch (end) {
+    case BodyWriter::End::kWhole:
+      writing_ = false;
+      return;
+    case BodyWriter::End::kWriteFailed:
+      return OnWriteFailed();
+    case BodyWriter::End::kSourceBroke:
+      return Finish(
+          HttpError{
+              HttpError::Kind::kConnectionLost, sent_, answered(),
+              absl::StrCat("send request to ", peer_, ": its body broke off")},
+          false);
   }
+}
 
-  bool waits() const { return done_ != nullptr; }
+// The connection will not be used again, since it is still `writing_`.
+void Connection::GiveRequestUp() {
+  const auto body = std::move(request_body_);
+  if (const auto writer = std::move(writer_)) writer->Stop();
+}
 
-  void OnPiece(std::string piece) {
-    rest_ = std::move(piece);
-    Give(std::exchange(done_, nullptr));
+void Connection::OnBodyWanted() {
+  if (!open_) {
+    ArrivingBody* const answer = std::exchange(answer_, nullptr);
+    return answer->OnEnd({}, absl::UnavailableError("the client is gone"));
   }
+  std::string piece = parser_.TakePiece();
+  if (!piece.empty()) return answer_->OnPiece(std::move(piece));
+  if (!reading_) Read();
+}
 
-  // The connection is free of it.
-  void OnEnd(std::string rest, absl::Status end) {
-    connection_ = nullptr;
-    rest_ = std::move(rest);
-    end_ = std::move(end);
-    if (done_) Give(std::exchange(done_, nullptr));
-  }
-
- private:
-  void Give(Done done) {
-    if (!rest_.empty()) return std::move(done)(std::exchange(rest_, {}));
-    if (!end_.ok()) return std::move(done)(end_);
-    std::move(done)(std::string());
-  }
-
-  std::shared_ptr<Connection> connection_;  // nullptr once it has all
-  Done done_;
-  std::string rest_;  // what has come and was not given
-  absl::Status end_;
-};
+void Connection::OnBodyGivenUp() {
+  answer_ = nullptr;
+  Release(false);
+}
 
 // A part of a streamed answer has come.
 void Connection::PassOn() {
@@ -71,7 +89,8 @@ void Connection::PassOn() {
     if (!piece.empty()) answer_->OnPiece(std::move(piece));
     return;
   }
-  auto answer = std::make_unique<Answer>(shared_from_this(), parser_.length());
+  auto answer =
+      std::make_unique<ArrivingBody>(shared_from_this(), parser_.length());
   answer_ = answer.get();
   HttpResponse head = parser_.TakeHead();
   head.stream = std::move(answer);
@@ -80,11 +99,9 @@ void Connection::PassOn() {
   std::move(done)(std::move(head), false);
 }
 
-bool Connection::WantsPiece() const { return answer_->waits(); }
-
 void Connection::EndAnswer(HttpOutcome outcome, bool reusable) {
   const auto self = shared_from_this();
-  Answer* const answer = std::exchange(answer_, nullptr);
+  ArrivingBody* const answer = std::exchange(answer_, nullptr);
   absl::Status end;
   std::string rest;
   if (auto* error = std::get_if<HttpError>(&outcome)) {

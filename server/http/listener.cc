@@ -71,8 +71,9 @@ class HttpListener::Impl final
 
   const tcp::endpoint& local() const { return local_; }
 
-  void Serve(HttpHandler handler) {
+  void Serve(HttpHandler handler, MayStream may_stream) {
     handler_ = std::move(handler);
+    may_stream_ = std::move(may_stream);
     Accept();
   }
 
@@ -101,6 +102,7 @@ class HttpListener::Impl final
     stop_done_.clear();
     CloseSessions();
     handler_ = nullptr;
+    may_stream_ = nullptr;
   }
 
   AsioLoop& loop() override { return loop_; }
@@ -108,6 +110,10 @@ class HttpListener::Impl final
 
   void Handle(HttpServerRequest request, HttpReply reply) override {
     handler_(std::move(request), std::move(reply));
+  }
+
+  bool MayBeStreamed(const HttpServerRequest& head) const override {
+    return may_stream_ && may_stream_(head);
   }
 
   void OnClosed(Session& session) override {
@@ -163,6 +169,7 @@ class HttpListener::Impl final
   AsioLoop& loop_;
   const HttpListenerOptions options_;
   HttpHandler handler_;
+  MayStream may_stream_;
   tcp::acceptor acceptor_;
   tcp::endpoint local_;
   bool accepting_ = false;
@@ -185,9 +192,10 @@ absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(
   return listener;
 }
 
-void HttpListener::Serve(HttpHandler handler) {
-  impl_->loop().Post([impl = impl_, handler = std::move(handler)]() mutable {
-    impl->Serve(std::move(handler));
+void HttpListener::Serve(HttpHandler handler, MayStream may_stream) {
+  impl_->loop().Post([impl = impl_, handler = std::move(handler),
+                      may_stream = std::move(may_stream)]() mutable {
+    impl->Serve(std::move(handler), std::move(may_stream));
   });
 }
 

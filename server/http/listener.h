@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/http/asio_loop.h"
+#include "server/http/body_source.h"
 #include "server/http/message.h"
 
 namespace coord {
@@ -24,6 +25,8 @@ struct HttpServerRequest {
   HttpHeaders headers;
   std::string body;
   std::string peer;  // `127.0.0.1:40123`
+  // The body, in place of `body`, if it is passed on while it arrives.
+  std::unique_ptr<BodySource> stream = nullptr;
 };
 
 // Answers one request; to be called once, from any thread, while the loop
@@ -31,14 +34,17 @@ struct HttpServerRequest {
 // body; the framing (Content-Length, Connection) is the listener's.
 using HttpReply = absl::AnyInvocable<void(HttpResponse) &&>;
 using HttpHandler = std::function<void(HttpServerRequest, HttpReply)>;
+// Whether the handler takes the body of a request with this head as a stream.
+using MayStream = std::function<bool(const HttpServerRequest& head)>;
 
 struct HttpListenerOptions {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 0;  // 0: any free one
-  std::size_t max_body_bytes = 1 << 20;
+  std::uint16_t port = 0;                // 0: any free one
+  std::size_t max_body_bytes = 1 << 20;  // of a request that is not streamed
   std::size_t max_header_bytes = 32 << 10;
   std::size_t max_connections = 4096;
-  // From the first byte of a request to its last, and for reading an answer.
+  // From the first byte of a request to its last, and for reading an answer;
+  // for each piece of what is streamed.
   absl::Duration slow_client_timeout = absl::Seconds(10);
   absl::Duration idle_timeout = absl::Seconds(60);
 };
@@ -47,6 +53,14 @@ struct HttpListenerOptions {
 // lengths, obs-fold, headers or body too large, too slow) are answered by a
 // JSON error of the node API (`{"statusCode","title","message"}`: 400, 408,
 // 413, 431) and their connection is closed; other connections do not notice.
+//
+// Where the handler takes streams it gets requests whose body is chunked or
+// long (kMaxHeldBodyBytes) once their head has come, unless all came with it.
+// Such a body has no limit, and its first Read is what answers `Expect:
+// 100-continue`. It breaks off with its connection, and also when it is
+// malformed or too slow, which the client is told as above; once an answer has
+// begun it may be quiet for as long as it likes. Who answers before its end
+// ends the connection by that.
 class HttpListener {
  public:
   // Binds and listens; who connects waits until Serve. Errors: UNAVAILABLE, for
@@ -59,8 +73,9 @@ class HttpListener {
   // Stops at once. Not on the loop.
   ~HttpListener();
 
-  // Requests are handled on the loop. Once.
-  void Serve(HttpHandler handler);
+  // Requests are handled and judged on the loop. Once. `may_stream` may be
+  // nullptr: all are held whole.
+  void Serve(HttpHandler handler, MayStream may_stream = nullptr);
 
   // The effective address, `127.0.0.1:40123`.
   std::string address() const;

@@ -28,15 +28,18 @@ bool IsForbiddenInTarget(char c) {
 
 class Parser final : public http::basic_parser<true> {
  public:
-  Parser(std::size_t max_header_bytes, std::size_t max_body_bytes) {
+  Parser(std::size_t max_header_bytes, std::size_t max_body_bytes,
+         const MayStream& may_stream)
+      : max_body_bytes_(max_body_bytes), may_stream_(may_stream) {
     eager(true);
     header_limit(static_cast<std::uint32_t>(max_header_bytes));
-    body_limit(max_body_bytes);
+    body_limit(boost::none);  // until the head is complete
   }
 
   HttpServerRequest& request() { return request_; }
   bool old_version() const { return !http11_; }
   bool expects_continue() const { return expects_continue_; }
+  bool streamed() const { return streamed_; }
   // Set where Beast's own codes say too little.
   const std::string& complaint() const { return complaint_; }
 
@@ -83,12 +86,20 @@ class Parser final : public http::basic_parser<true> {
   }
 
   void on_header_impl(ErrorCode& ec) override {
-    if (http11_ && !has_host_) Complain("no host header", ec);
+    if (http11_ && !has_host_) return Complain("no host header", ec);
+    const std::uint64_t length = content_length().value_or(0);
+    const bool is_long =
+        length > std::min<std::uint64_t>(kMaxHeldBodyBytes, max_body_bytes_);
+    streamed_ = (is_long || chunked()) && may_stream_ && may_stream_(request_);
+    if (streamed_) return;
+    body_limit(max_body_bytes_);
+    if (length > max_body_bytes_) ec = http::error::body_limit;
   }
 
   void on_body_init_impl(const boost::optional<std::uint64_t>& length,
                          ErrorCode&) override {
-    if (length) request_.body.reserve(std::min(*length, kMaxReserve));
+    if (streamed_ || !length) return;
+    request_.body.reserve(std::min(*length, kMaxReserve));
   }
 
   std::size_t on_body_impl(BeastView data, ErrorCode&) override {
@@ -111,6 +122,9 @@ class Parser final : public http::basic_parser<true> {
     ec = http::error::bad_field;
   }
 
+  const std::uint64_t max_body_bytes_;
+  const MayStream& may_stream_;
+  bool streamed_ = false;
   bool http11_ = true;
   bool has_host_ = false;
   bool expects_continue_ = false;
@@ -122,15 +136,18 @@ class Parser final : public http::basic_parser<true> {
 
 class RequestParser::Impl {
  public:
-  Impl(std::size_t max_header_bytes, std::size_t max_body_bytes)
-      : max_header_bytes_(max_header_bytes), max_body_bytes_(max_body_bytes) {
+  Impl(std::size_t max_header_bytes, std::size_t max_body_bytes,
+       MayStream may_stream)
+      : max_header_bytes_(max_header_bytes),
+        max_body_bytes_(max_body_bytes),
+        may_stream_(std::move(may_stream)) {
     Start();
   }
 
   void Start() {
     scanned_ = 0;
     taken_ = 0;
-    parser_.emplace(max_header_bytes_, max_body_bytes_);
+    parser_.emplace(max_header_bytes_, max_body_bytes_, may_stream_);
   }
 
   Progress Parse(std::string_view data, std::size_t& taken) {
@@ -154,6 +171,19 @@ class RequestParser::Impl {
            parser_->expects_continue();
   }
   HttpServerRequest TakeRequest() { return std::move(parser_->request()); }
+  bool streamed() const {
+    return parser_->is_header_done() && parser_->streamed();
+  }
+  HttpServerRequest TakeHead() {
+    HttpServerRequest head = std::move(parser_->request());
+    parser_->request().body = std::exchange(head.body, {});
+    return head;
+  }
+  std::optional<std::uint64_t> length() const {
+    const auto length = parser_->content_length();
+    return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
+  }
+  std::string TakePiece() { return std::exchange(parser_->request().body, {}); }
   bool keep_alive() const { return parser_->keep_alive(); }
   bool old_version() const { return parser_->old_version(); }
   int error_status() const { return error_status_; }
@@ -217,6 +247,7 @@ class RequestParser::Impl {
 
   const std::size_t max_header_bytes_;
   const std::size_t max_body_bytes_;
+  const MayStream may_stream_;
   std::optional<Parser> parser_;
   // Bytes of the next call's data that CheckLines has seen.
   std::size_t scanned_ = 0;
@@ -226,8 +257,9 @@ class RequestParser::Impl {
 };
 
 RequestParser::RequestParser(std::size_t max_header_bytes,
-                             std::size_t max_body_bytes)
-    : impl_(std::make_unique<Impl>(max_header_bytes, max_body_bytes)) {}
+                             std::size_t max_body_bytes, MayStream may_stream)
+    : impl_(std::make_unique<Impl>(max_header_bytes, max_body_bytes,
+                                   std::move(may_stream))) {}
 RequestParser::~RequestParser() = default;
 
 void RequestParser::Start() { impl_->Start(); }
@@ -239,6 +271,12 @@ RequestParser::Progress RequestParser::Parse(std::string_view data,
 
 bool RequestParser::wants_continue() const { return impl_->wants_continue(); }
 HttpServerRequest RequestParser::TakeRequest() { return impl_->TakeRequest(); }
+bool RequestParser::streamed() const { return impl_->streamed(); }
+HttpServerRequest RequestParser::TakeHead() { return impl_->TakeHead(); }
+std::optional<std::uint64_t> RequestParser::length() const {
+  return impl_->length();
+}
+std::string RequestParser::TakePiece() { return impl_->TakePiece(); }
 bool RequestParser::keep_alive() const { return impl_->keep_alive(); }
 bool RequestParser::old_version() const { return impl_->old_version(); }
 int RequestParser::error_status() const { return impl_->error_status(); }

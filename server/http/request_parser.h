@@ -3,7 +3,9 @@
 #define SERVER_HTTP_REQUEST_PARSER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,13 +13,19 @@
 
 namespace coord {
 
+// Longer bodies are streamed where they may be.
+inline constexpr std::uint64_t kMaxHeldBodyBytes = 64 << 10;
+
 // A thin layer on Beast's parser that is stricter than it: one framing, one
 // Host, no folded lines, targets that start with `/`. Trailers are dropped.
 class RequestParser {
  public:
   enum class Progress { kNeedMore, kDone, kFailed };
 
-  RequestParser(std::size_t max_header_bytes, std::size_t max_body_bytes);
+  // `may_stream` (nullptr: none) judges heads whose body is chunked or longer
+  // than kMaxHeldBodyBytes or `max_body_bytes`, which is for all others.
+  RequestParser(std::size_t max_header_bytes, std::size_t max_body_bytes,
+                MayStream may_stream = nullptr);
   ~RequestParser();
 
   // Gets ready for the next request.
@@ -31,6 +39,15 @@ class RequestParser {
   bool wants_continue() const;
   // Once done, and without the peer.
   HttpServerRequest TakeRequest();
+
+  // Whether the head is complete and the body is one that is streamed.
+  bool streamed() const;
+  // Once streamed: the request without its body, and then what has come of it.
+  HttpServerRequest TakeHead();
+  std::optional<std::uint64_t> length() const;
+  std::string TakePiece();
+
+  // Once the head is complete.
   bool keep_alive() const;
   // HTTP/1.0, where keeping the connection must be said.
   bool old_version() const;

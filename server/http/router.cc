@@ -65,22 +65,22 @@ HttpResponse MethodNotAllowed(std::string_view method,
 void Router::Add(std::string method, std::string_view pattern,
                  RouteHandler handler) {
   routes_.push_back({std::move(method), absl::StrSplit(AbslView(pattern), '/'),
-                     std::move(handler)});
+                     std::move(handler), RequestBodies::kHeld});
 }
 
-void Router::AddAnyMethod(std::string_view pattern, RouteHandler handler) {
+void Router::AddAnyMethod(std::string_view pattern, RouteHandler handler,
+                          RequestBodies bodies) {
   Add("", pattern, std::move(handler));
+  routes_.back().bodies = bodies;
 }
 
-void Router::Handle(HttpServerRequest request, HttpReply reply) const {
-  // The path is split before it is decoded: an escaped slash is no separator.
-  const std::vector<std::string> segments = absl::StrSplit(request.path, '/');
-  const std::string_view method =
-      request.method == "HEAD" ? std::string_view("GET") : request.method;
+const Router::Route* Router::Find(std::string_view method,
+                                  const std::vector<std::string>& segments,
+                                  std::vector<std::string>& allowed) const {
+  if (method == "HEAD") method = "GET";
   const Route* best = nullptr;
   std::string best_rank;
   std::string rank;
-  std::vector<std::string> allowed;
   for (const Route& route : routes_) {
     if (!Match(route.segments, segments, rank)) continue;
     allowed.push_back(route.method);
@@ -91,6 +91,14 @@ void Router::Handle(HttpServerRequest request, HttpReply reply) const {
       best_rank = rank;
     }
   }
+  return best;
+}
+
+void Router::Handle(HttpServerRequest request, HttpReply reply) const {
+  // The path is split before it is decoded: an escaped slash is no separator.
+  const std::vector<std::string> segments = absl::StrSplit(request.path, '/');
+  std::vector<std::string> allowed;
+  const Route* best = Find(request.method, segments, allowed);
   if (best != nullptr) {
     PathParameters parameters = ParametersOf(best->segments, segments);
     best->handler(std::move(request), std::move(parameters), std::move(reply));
@@ -100,6 +108,13 @@ void Router::Handle(HttpServerRequest request, HttpReply reply) const {
   } else {
     std::move(reply)(MethodNotAllowed(request.method, std::move(allowed)));
   }
+}
+
+bool Router::MayStream(const HttpServerRequest& head) const {
+  std::vector<std::string> allowed;
+  const Route* best =
+      Find(head.method, absl::StrSplit(head.path, '/'), allowed);
+  return best != nullptr && best->bodies == RequestBodies::kStreamed;
 }
 
 HttpResponse JsonError(int status, std::string_view message) {

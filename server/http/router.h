@@ -17,6 +17,9 @@ using PathParameters = std::vector<std::string>;
 using RouteHandler =
     std::function<void(HttpServerRequest, PathParameters, HttpReply)>;
 
+// What becomes of long and chunked bodies of requests.
+enum class RequestBodies { kHeld, kStreamed };
+
 // Patterns are paths whose segments are literal or `{}`, which matches one
 // non-empty segment: `/itResources/{}/servers/{}`. `**` at the end matches all
 // that follows, if anything does. A literal segment wins over `{}`, and that
@@ -25,17 +28,27 @@ class Router {
  public:
   void Add(std::string method, std::string_view pattern, RouteHandler handler);
   // The same for every method.
-  void AddAnyMethod(std::string_view pattern, RouteHandler handler);
+  void AddAnyMethod(std::string_view pattern, RouteHandler handler,
+                    RequestBodies bodies = RequestBodies::kHeld);
 
   // Unknown path: 404; known path, other method: 405 with Allow; both JSON.
   void Handle(HttpServerRequest request, HttpReply reply) const;
+  // Whether the handler of such a request takes its body as a stream.
+  bool MayStream(const HttpServerRequest& head) const;
 
  private:
   struct Route {
     std::string method;  // empty: any
     std::vector<std::string> segments;
     RouteHandler handler;
+    RequestBodies bodies = RequestBodies::kHeld;
   };
+
+  // nullptr: none, and `allowed` are the methods that the path knows.
+  const Route* Find(std::string_view method,
+                    const std::vector<std::string>& segments,
+                    std::vector<std::string>& allowed) const;
+
   std::vector<Route> routes_;
 };
 

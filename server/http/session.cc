@@ -69,7 +69,10 @@ Session::Session(std::shared_ptr<SessionHost> host,
     : host_(std::move(host)),
       socket_(std::move(socket)),
       parser_(host_->options().max_header_bytes,
-              host_->options().max_body_bytes),
+              host_->options().max_body_bytes,
+              [host = host_.get()](const HttpServerRequest& head) {
+                return host->MayBeStreamed(head);
+              }),
       capacity_(kSmallBuffer),
       buffer_(std::make_unique_for_overwrite<char[]>(capacity_)) {}
 
@@ -98,6 +101,7 @@ void Session::Close() {
   answer_ = nullptr;
   host_->loop().Cancel(timer_);
   host_->OnClosed(*this);
+  EndBody(absl::UnavailableError("the client is gone"));
 }
 
 // Goes from request to request as long as nothing has to wait. A handler that
@@ -122,9 +126,11 @@ bool Session::Step() {
   begin_ += taken;
   switch (progress) {
     case RequestParser::Progress::kNeedMore:
-      return OnIncomplete();
+      if (!parser_.streamed()) return OnIncomplete();
+      HandleStreamed();
+      return true;
     case RequestParser::Progress::kDone:
-      Handle();
+      Handle(parser_.TakeRequest());
       return true;
     case RequestParser::Progress::kFailed:
       Refuse(parser_.error_status(), parser_.error());
@@ -138,18 +144,20 @@ bool Session::OnIncomplete() {
     started_ = true;
     SetDeadline(host_->options().slow_client_timeout);
   }
-  if (parser_.wants_continue() && !std::exchange(continued_, true)) {
-    // Nothing else is on its way to this client: it fits, or all is lost.
-    ErrorCode error;
-    socket_.write_some(asio::const_buffer(kContinue.data(), kContinue.size()),
-                       error);
-    if (error) {
-      Close();
-      return true;
-    }
-  }
+  if (!Continue()) return true;
   Read();
   return false;
+}
+
+// Asks for the body where the client wants to be asked. False: it is closed.
+bool Session::Continue() {
+  if (!parser_.wants_continue() || std::exchange(continued_, true)) return true;
+  // Nothing else is on its way to this client: it fits, or all is lost.
+  ErrorCode error;
+  socket_.write_some(asio::const_buffer(kContinue.data(), kContinue.size()),
+                     error);
+  if (error) Close();
+  return !error;
 }
 
 void Session::Read() {
@@ -186,9 +194,11 @@ void Session::MakeRoom() {
 void Session::OnRead(ErrorCode error, std::size_t size) {
   reading_ = false;
   if (state_ == State::kClosed) return;
+  const bool wanted = arriving_ != nullptr && arriving_->wanted();
   if (error) {
     // While a request is being answered, the next read says it again.
-    if (state_ != State::kHandling && (state_ != State::kWriting || writer_)) {
+    if (wanted || (state_ != State::kHandling &&
+                   (state_ != State::kWriting || writer_))) {
       Close();
     }
     return;
@@ -196,14 +206,14 @@ void Session::OnRead(ErrorCode error, std::size_t size) {
   if (state_ == State::kLingering) return Drain();
   end_ += size;
   if (state_ == State::kReading) return Resume();
+  if (wanted) OnBodyWanted();
   Watch();
 }
 
-void Session::Handle() {
+void Session::Handle(HttpServerRequest request) {
   state_ = State::kHandling;
   deadline_ = absl::InfiniteFuture();
   started_ = true;
-  HttpServerRequest request = parser_.TakeRequest();
   request.peer = peer_;
   to_head_ = request.method == "HEAD";
   to_old_version_ = parser_.old_version();
@@ -228,7 +238,8 @@ void Session::Respond(HttpResponse response) {
   if (response.status < 200 || response.status > 999) {
     response = JsonError(500, "the handler answered without a status");
   }
-  if (close_soon_) keep_alive_ = false;
+  // What is left of its body would be the next request.
+  if (close_soon_ || unread_) keep_alive_ = false;
   const bool has_body = response.status != 204 && response.status != 304;
   if (has_body && !to_head_) answer_ = std::move(response.stream);
   SerializeHead(response, has_body);
@@ -301,6 +312,7 @@ void Session::OnWritten() {
 // the answer on its way.
 void Session::Linger() {
   state_ = State::kLingering;
+  EndBody(absl::UnavailableError("the request has been answered"));
   ErrorCode ignored;
   socket_.shutdown(asio::socket_base::shutdown_send, ignored);
   SetDeadline(kLinger);
@@ -340,7 +352,7 @@ void Session::OnDeadline() {
     if (deadline_ < absl::InfiniteFuture()) ArmTimer();
     return;
   }
-  if (state_ == State::kReading && started_) {
+  if (state_ == State::kHandling || (state_ == State::kReading && started_)) {
     return Refuse(408, "the request took too long to arrive");
   }
   if (state_ == State::kWriting) {

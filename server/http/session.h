@@ -10,7 +10,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/http/arriving_body.h"
 #include "server/http/asio_loop.h"
 #include "server/http/body_source.h"
 #include "server/http/body_writer.h"
@@ -28,12 +30,14 @@ class SessionHost {
   virtual AsioLoop& loop() = 0;
   virtual const HttpListenerOptions& options() const = 0;
   virtual void Handle(HttpServerRequest request, HttpReply reply) = 0;
+  virtual bool MayBeStreamed(const HttpServerRequest& head) const = 0;
   virtual void OnClosed(Session& session) = 0;
 };
 
 // Reads a request, has it handled, writes the answer, and again; pipelined
 // requests wait in the socket. Lives on the loop; its operations hold it.
-class Session : public std::enable_shared_from_this<Session> {
+class Session final : public std::enable_shared_from_this<Session>,
+                      public BodyReceiver {
  public:
   Session(std::shared_ptr<SessionHost> host,
           boost::asio::ip::tcp::socket socket);
@@ -42,6 +46,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Closes after the request in progress, at once if there is none.
   void CloseSoon();
   void Close();
+
+  void OnBodyWanted() override;
+  void OnBodyGivenUp() override;
 
  private:
   enum class State { kReading, kHandling, kWriting, kLingering, kClosed };
@@ -56,7 +63,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void MakeRoom();
   void OnRead(ErrorCode error, std::size_t size);
   bool OnIncomplete();
-  void Handle();
+  bool Continue();
+  void Handle(HttpServerRequest request);
   void Refuse(int status, std::string_view message);
   void Respond(HttpResponse response);
   void SerializeHead(const HttpResponse& response, bool has_body);
@@ -65,7 +73,9 @@ class Session : public std::enable_shared_from_this<Session> {
   void Linger();
   void Drain();
 
-  // Of answers that are passed on while they arrive; in session_stream.cc.
+  // Of bodies that are passed on while they arrive; in session_stream.cc.
+  void HandleStreamed();
+  void EndBody(absl::Status end);
   void AppendFraming();
   void StreamAnswer();
   void WritePiece(const BodyWriter::Buffers& buffers,
@@ -96,6 +106,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool continued_ = false;
   bool close_soon_ = false;
   // Of the request being answered.
+  ArrivingBody* arriving_ = nullptr;  // the streamed body that has not ended
+  bool unread_ = false;               // a part of that is not read
   bool to_head_ = false;
   bool to_old_version_ = false;
   bool keep_alive_ = true;

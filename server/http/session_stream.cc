@@ -1,5 +1,7 @@
-// Answers that are passed on while they arrive.
+// Bodies that are passed on while they arrive.
 #include <boost/asio/write.hpp>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +9,55 @@
 
 namespace coord {
 namespace asio = boost::asio;
+
+void Session::HandleStreamed() {
+  HttpServerRequest request = parser_.TakeHead();
+  auto body =
+      std::make_unique<ArrivingBody>(shared_from_this(), parser_.length());
+  arriving_ = body.get();
+  unread_ = true;
+  request.stream = std::move(body);
+  Handle(std::move(request));
+}
+
+// Gives what has come, or reads more. The client is held to its time until the
+// answer begins: after that both may be quiet.
+void Session::OnBodyWanted() {
+  if (state_ == State::kHandling) deadline_ = absl::InfiniteFuture();
+  auto progress = RequestParser::Progress::kNeedMore;
+  if (begin_ != end_) {
+    std::size_t taken = 0;
+    progress = parser_.Parse({buffer_.get() + begin_, end_ - begin_}, taken);
+    begin_ += taken;
+  }
+  if (progress == RequestParser::Progress::kFailed) {
+    if (state_ != State::kHandling) return Close();
+    return Refuse(parser_.error_status(), parser_.error());
+  }
+  if (progress == RequestParser::Progress::kDone) {
+    unread_ = false;
+    return EndBody(absl::OkStatus());
+  }
+  std::string piece = parser_.TakePiece();
+  if (!piece.empty()) return arriving_->OnPiece(std::move(piece));
+  if (state_ == State::kHandling) {
+    if (!Continue()) return;
+    SetDeadline(host_->options().slow_client_timeout);
+  }
+  Read();
+}
+
+void Session::OnBodyGivenUp() {
+  arriving_ = nullptr;
+  if (state_ == State::kHandling) deadline_ = absl::InfiniteFuture();
+}
+
+void Session::EndBody(absl::Status end) {
+  ArrivingBody* const body = std::exchange(arriving_, nullptr);
+  if (body == nullptr) return;
+  std::string rest = end.ok() ? parser_.TakePiece() : std::string();
+  body->OnEnd(std::move(rest), std::move(end));
+}
 
 void Session::AppendFraming() {
   if (answer_->length()) {

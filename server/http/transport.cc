@@ -11,6 +11,12 @@ bool WantsContentLength(std::string_view method) {
   return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
+void AppendHeaders(const HttpHeaders& headers, std::string& tail) {
+  for (const HttpHeader& header : headers) {
+    absl::StrAppend(&tail, header.name, ": ", header.value, "\r\n");
+  }
+}
+
 }  // namespace
 
 SharedTail SerializeTail(std::string_view method, const HttpHeaders& headers,
@@ -21,13 +27,22 @@ SharedTail SerializeTail(std::string_view method, const HttpHeaders& headers,
   }
   std::string tail;
   tail.reserve(size);
-  for (const HttpHeader& header : headers) {
-    absl::StrAppend(&tail, header.name, ": ", header.value, "\r\n");
-  }
+  AppendHeaders(headers, tail);
   if (!body.empty() || WantsContentLength(method)) {
     absl::StrAppend(&tail, "Content-Length: ", body.size(), "\r\n");
   }
   absl::StrAppend(&tail, "\r\n", AbslView(body));
+  return std::make_shared<const std::string>(std::move(tail));
+}
+
+SharedTail SerializeTail(const HttpHeaders& headers, const BodySource& body) {
+  std::string tail;
+  AppendHeaders(headers, tail);
+  if (body.length()) {
+    absl::StrAppend(&tail, "Content-Length: ", *body.length(), "\r\n\r\n");
+  } else {
+    absl::StrAppend(&tail, "Transfer-Encoding: chunked\r\n\r\n");
+  }
   return std::make_shared<const std::string>(std::move(tail));
 }
 

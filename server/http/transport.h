@@ -13,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "common/url.h"
+#include "server/http/body_source.h"
 #include "server/http/message.h"
 
 namespace coord {
@@ -27,6 +28,9 @@ using SharedTail = std::shared_ptr<const std::string>;
 SharedTail SerializeTail(std::string_view method, const HttpHeaders& headers,
                          std::string_view body);
 
+// The same for a body that is passed on while it arrives; all but the body.
+SharedTail SerializeTail(const HttpHeaders& headers, const BodySource& body);
+
 // The answers whose bodies are passed on while they arrive. One that comes
 // whole with its head is handed over as any other.
 enum class StreamedAnswers { kNone, kAllBut2xx, kAll };
@@ -36,6 +40,10 @@ struct HttpRequest {
   std::string method = "GET";
   std::string target = "/";  // path and query, ready to be sent
   SharedTail tail;           // nullptr: no headers, no body
+  // What follows `tail`, if that was made for a stream. It is read once a
+  // connection has taken the head. An answer that is whole before its end gives
+  // it up. Unless all of it was sent, the connection is closed.
+  std::unique_ptr<BodySource> stream = nullptr;
   // Whether a second execution does no harm. One that must not be repeated
   // only goes out on a connection that is fresh or was idle for less than 1 s.
   bool repeatable = false;
@@ -43,7 +51,8 @@ struct HttpRequest {
   StreamedAnswers streamed_answers = StreamedAnswers::kNone;
   absl::Duration connect_timeout = absl::Seconds(5);
   // From Send to the last byte of the answer, or to the head of one that is
-  // streamed. Infinite: the caller cancels.
+  // streamed. It stands still while `stream` is asked for a piece, and begins
+  // anew with each, the end too. Infinite: the caller cancels.
   absl::Duration timeout = absl::InfiniteDuration();
 };
 
@@ -51,7 +60,7 @@ struct HttpError {
   enum class Kind {
     kUnreachable,  // no connection
     kTimeout,
-    kConnectionLost,  // before the answer was whole
+    kConnectionLost,  // before the answer or the request's stream was whole
     kBadResponse,     // not HTTP
     kTooLarge,        // headers over 64 KiB, or body over max_body_bytes
     kOverloaded,      // too many requests wait for a connection to this origin

@@ -38,9 +38,8 @@ LocalProxy::LocalProxy(EventLoop& loop, HttpTransport& transport,
       options_(options) {}
 
 void LocalProxy::AddTo(Router& router) {
-  router.AddAnyMethod("/{}/{}/**", [this](HttpServerRequest request,
-                                          PathParameters parameters,
-                                          HttpReply reply) {
+  const auto pass_on = [this](HttpServerRequest request,
+                              PathParameters parameters, HttpReply reply) {
     NodeRequest asked = NodeRequestOf(request, parameters);
     gate_.Admit(
         std::move(asked), std::move(reply),
@@ -49,7 +48,8 @@ void LocalProxy::AddTo(Router& router) {
                                              NodeGate::Reply answer) mutable {
           Forward(own, correlation_id, std::move(request), std::move(answer));
         });
-  });
+  };
+  router.AddAnyMethod("/{}/{}/**", pass_on, RequestBodies::kStreamed);
 }
 
 void LocalProxy::Forward(const RegistrationView& own,
@@ -73,10 +73,14 @@ void LocalProxy::Forward(const RegistrationView& own,
   proxied.origin = base->origin;
   proxied.method = request.method;
   proxied.target = TargetOf(*base, path, request.query);
-  proxied.tail = SerializeTail(
-      request.method, ProxiedRequestHeaders(request.headers, correlation_id),
-      request.body);
-  proxied.repeatable = IsIdempotentMethod(request.method);
+  const HttpHeaders headers =
+      ProxiedRequestHeaders(request.headers, correlation_id);
+  proxied.tail = request.stream != nullptr
+                     ? SerializeTail(headers, *request.stream)
+                     : SerializeTail(request.method, headers, request.body);
+  proxied.stream = std::move(request.stream);
+  proxied.repeatable =
+      IsIdempotentMethod(request.method) && proxied.stream == nullptr;
   proxied.max_body_bytes = options_.max_answer_bytes;
   proxied.streamed_answers = StreamedAnswersTo(request);
   proxied.timeout = options_.request_timeout;

@@ -28,14 +28,17 @@ struct LocalProxyOptions {
 // API: those of NodeGate, 404 also when the server has its own address, 400 for
 // a path that CheckCallPath refuses, those of ProxyFailure.
 //
-// Requests are held whole, within the limit of the listener, and so are answers
-// that get an envelope, within max_answer_bytes. All others (StreamedAnswersTo)
-// are passed on while they arrive, of any size and as fast as the caller reads.
-// request_timeout covers what is held, and the head of what is not; after that
-// an answer may be quiet for as long as service and caller keep their
-// connections. A caller that leaves ends the request to the service; an answer
-// that breaks off cuts the caller's connection, so that it never looks whole.
-// Lives on `loop`, which is the transport's and the listener's.
+// Requests up to 64 KiB are held whole, and so are answers that get an
+// envelope, within max_answer_bytes. Longer and chunked requests, and all other
+// answers (StreamedAnswersTo), are passed on while they arrive, of any size and
+// as fast as they are read at the other end. A request's body is asked for when
+// the service has taken the head; it is given up when the answer is whole
+// before it. request_timeout is the service's time: for what is held, for each
+// piece of a request that is not, and from its end to the head of the answer;
+// after that an answer may be quiet for as long as service and caller keep
+// their connections. A caller that leaves ends the request to the service; what
+// breaks off on one side cuts the connection on the other, so that it never
+// looks whole. Lives on `loop`, which is the transport's and the listener's.
 class LocalProxy {
  public:
   // `verifier` may be nullptr: no token is asked for.

@@ -38,6 +38,12 @@ void Check(std::string_view bytes, std::size_t piece) {
        one.query == other.query && one.headers == other.headers &&
        one.body == other.body);
   CheckRequest(one);
+  RequestParser streamed(kMaxHeader, kMaxBody,
+                         [](const HttpServerRequest&) { return true; });
+  std::size_t taken_streamed = 0;
+  Must(ParseInPieces(streamed, bytes, piece, taken_streamed) ==
+       RequestParser::Progress::kDone);
+  Must(taken_streamed == taken_whole && streamed.TakePiece() == one.body);
 }
 
 }  // namespace

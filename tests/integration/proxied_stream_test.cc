@@ -1,17 +1,13 @@
-// Bodies that pass through clusterd, to and from a service without any cluster
-// code, while they arrive.
+// Answers that pass through clusterd, from a service without any cluster code,
+// while they arrive.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
-#include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "tests/support/cluster_fixture.h"
-#include "tests/support/raw_client.h"
+#include "tests/support/proxied_service.h"
 
 namespace coord {
 namespace {
@@ -23,33 +19,13 @@ constexpr std::string_view kChunkedHead =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
     "Transfer-Encoding: chunked\r\n\r\n";
 
-class ProxiedStreamTest : public ClusterTest {
+class ProxiedStreamTest : public ProxiedServiceTest {
  protected:
-  // Registers a service whose connections follow the script.
-  void StartService(RawServer::Script script) {
-    service_ = std::make_unique<RawServer>(std::move(script));
-    pb::RegisterServerRequest request = Registration("plain", "", false);
-    request.set_local_base_url(
-        absl::StrCat("http://127.0.0.1:", service_->port()));
-    const auto registration = Register(request);
-    ASSERT_TRUE(registration.ok()) << registration.status();
-  }
-
-  RawClient Connect() {
-    int port = 0;
-    const std::string address = server_->http_address();
-    EXPECT_TRUE(
-        absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port));
-    return RawClient(static_cast<std::uint16_t>(port));
-  }
-
   // What a client says that wants the bytes themselves.
   static std::string GetBytes(std::string_view version = "1.1") {
     return absl::StrCat("GET /mTest/plain/x HTTP/", std::string(version),
                         "\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n");
   }
-
-  std::unique_ptr<RawServer> service_;
 };
 
 TEST_F(ProxiedStreamTest, EventsArriveOneByOne) {

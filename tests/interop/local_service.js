@@ -32,6 +32,14 @@ async function answerMuch(response) {
   response.end();
 }
 
+// Counts a body of any size.
+async function answerSize(request, response) {
+  let size = 0;
+  // eslint-disable-next-line no-restricted-syntax
+  for await (const piece of request) size += piece.length;
+  answerJson(response, 200, size);
+}
+
 async function answerOddly(response, name) {
   if (name === 'much') {
     await answerMuch(response);
@@ -53,6 +61,10 @@ async function handle(request, response, url) {
   const path = url.pathname.slice(base.length);
   const call = `${request.method} ${path}`;
   seen[call] = (seen[call] ?? 0) + 1;
+  if (path === '/size') {
+    await answerSize(request, response);
+    return;
+  }
   const echo = {
     from: serverId,
     method: request.method,

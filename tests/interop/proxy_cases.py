@@ -92,6 +92,14 @@ class ProxyTest(WorldTest):
         self.assertEqual(body, b"x" * (100 << 20))
         self.assertLess(self.clusterd.peak_bytes() - before, 16 << 20)
 
+    def test_requests_are_passed_on_whatever_their_size(self):
+        before = self.clusterd.peak_bytes()
+        status, _, answer = exchange(
+            "PUT", f"{self.p1.url}/size", b"x" * (100 << 20),
+            headers={"authorization": f"Bearer {self.world.token(type='cluster')}"})
+        self.assertEqual((status, json.loads(answer)["data"]), (200, 100 << 20))
+        self.assertLess(self.clusterd.peak_bytes() - before, 16 << 20)
+
     def test_5xx_evicts_it_like_any_other_and_it_comes_back(self):
         for node in (self.g2, self.p1):
             self.mark = self.world.mit.mark()

@@ -19,7 +19,12 @@ using ::testing::HasSubstr;
 class HttpClientAnswerTest : public HttpClientTest {
  protected:
   // What the client makes of a server that sends `bytes` and closes.
-  HttpOutcome Play(std::string bytes, HttpRequest request = {}) {
+  HttpOutcome Play(std::string bytes, std::size_t max_body_bytes = 3 << 20) {
+    HttpRequest request;
+    request.max_body_bytes = max_body_bytes;
+    return Play(std::move(bytes), std::move(request));
+  }
+  HttpOutcome Play(std::string bytes, HttpRequest request) {
     RawServer server([&](RawPeer& peer, int) {
       peer.ReadRequest();
       peer.Write(bytes);
@@ -189,8 +194,6 @@ TEST_F(HttpClientAnswerTest, CutAnswerIsLost) {
 }
 
 TEST_F(HttpClientAnswerTest, BodyOverTheLimitIsTooLarge) {
-  HttpRequest request;
-  request.max_body_bytes = 10;
   const std::vector<std::string> answers = {
       // Known before a byte of the body has come.
       "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n",
@@ -203,8 +206,9 @@ TEST_F(HttpClientAnswerTest, BodyOverTheLimitIsTooLarge) {
       peer.Write(answer);
       peer.WaitForClose();
     });
-    request.origin = server.origin();
-    const HttpError error = Error(request);
+    HttpRequest request = Get(server);
+    request.max_body_bytes = 10;
+    const HttpError error = Error(std::move(request));
     EXPECT_EQ(error.kind, HttpError::Kind::kTooLarge) << answer;
     EXPECT_TRUE(error.answered) << answer;
     EXPECT_THAT(error.message, HasSubstr("body is over 10 bytes"));
@@ -212,26 +216,21 @@ TEST_F(HttpClientAnswerTest, BodyOverTheLimitIsTooLarge) {
 }
 
 TEST_F(HttpClientAnswerTest, BodyAtTheLimitPasses) {
-  HttpRequest request;
-  request.max_body_bytes = 10;
-  EXPECT_EQ(AnswerOf(Play(RawAnswer(200, "0123456789"), request)).body.size(),
-            10u);
+  EXPECT_EQ(AnswerOf(Play(RawAnswer(200, "0123456789"), 10)).body.size(), 10u);
   EXPECT_EQ(
       AnswerOf(Play("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                     "a\r\n0123456789\r\n0\r\n\r\n",
-                    request))
+                    10))
           .body.size(),
       10u);
-  request.max_body_bytes = 0;
-  EXPECT_EQ(AnswerOf(Play(RawAnswer(200, ""), request)).status, 200);
+  EXPECT_EQ(AnswerOf(Play(RawAnswer(200, ""), 0)).status, 200);
 }
 
 // A length is a promise, not a reason to reserve memory.
 TEST_F(HttpClientAnswerTest, HugeLengthReservesNothing) {
-  HttpRequest request;
-  request.max_body_bytes = std::size_t{1} << 40;
-  const HttpError error = ErrorOf(Play(
-      "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\nabc", request));
+  const HttpError error = ErrorOf(
+      Play("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\nabc",
+           std::size_t{1} << 40));
   EXPECT_EQ(error.kind, HttpError::Kind::kConnectionLost);
   EXPECT_TRUE(error.answered);
 }

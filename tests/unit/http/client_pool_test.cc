@@ -118,7 +118,7 @@ TEST_F(HttpClientPoolTest, UnrepeatableRequestWantsAYoungConnection) {
   Answer(Get(*server));
   HttpRequest once = Get(*server);
   once.repeatable = false;
-  Answer(once);
+  Answer(std::move(once));
   EXPECT_EQ(server->connections(), 2);
   Answer(Get(*server));
   EXPECT_EQ(server->connections(), 2);
@@ -128,10 +128,11 @@ TEST_F(HttpClientPoolTest, OldConnectionMakesRoomForAFreshOne) {
   options_.max_idle_time_unrepeatable = absl::ZeroDuration();
   options_.max_connections = 1;
   const auto server = RawServer::Always(RawAnswer(200, "{}"));
-  HttpRequest once = Get(*server);
-  once.repeatable = false;
-  Answer(once);
-  Answer(once);
+  for (int i = 0; i < 2; ++i) {
+    HttpRequest once = Get(*server);
+    once.repeatable = false;
+    Answer(std::move(once));
+  }
   EXPECT_EQ(server->connections(), 2);
   EXPECT_EQ(Stats().connections, 1u);
 }

@@ -156,21 +156,21 @@ TEST_F(NodeRoutesTest, ServesBothBelowTypeAndId) {
   Router router;
   Routes().AddTo(router);
   std::optional<HttpResponse> response;
-  HttpServerRequest request;
-  request.method = "DELETE";
-  request.path = "/mTest/a/itResources/c-mTest/servers/peer";
-  request.headers = {{"X-Correlation-Id", "abc@1/D"}};
-  router.Handle(request, [&](HttpResponse r) { response = std::move(r); });
+  router.Handle({.method = "DELETE",
+                 .path = "/mTest/a/itResources/c-mTest/servers/peer",
+                 .headers = {{"X-Correlation-Id", "abc@1/D"}}},
+                [&](HttpResponse r) { response = std::move(r); });
   Settle();
   ASSERT_TRUE(response.has_value());
   EXPECT_EQ(response->body, NodeAnswer("\"peer\"", "a"));
   EXPECT_EQ(FindHeader(response->headers, "x-correlation-id"), "abc@2/D");
 
   response.reset();
-  request.method = "POST";
-  request.path = "/mTest/a/itResources";
-  request.body = JoinBody("c-mTest");
-  router.Handle(request, [&](HttpResponse r) { response = std::move(r); });
+  router.Handle({.method = "POST",
+                 .path = "/mTest/a/itResources",
+                 .headers = {{"X-Correlation-Id", "abc@1/D"}},
+                 .body = JoinBody("c-mTest")},
+                [&](HttpResponse r) { response = std::move(r); });
   Settle();
   ASSERT_TRUE(response.has_value());
   EXPECT_EQ(response->status, 200);
