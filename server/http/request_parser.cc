@@ -30,7 +30,9 @@ class Parser final : public http::basic_parser<true> {
  public:
   Parser(std::size_t max_header_bytes, std::size_t max_body_bytes,
          const MayStream& may_stream)
-      : max_body_bytes_(max_body_bytes), may_stream_(may_stream) {
+      : max_framing_bytes_(static_cast<std::ptrdiff_t>(max_header_bytes)),
+        max_body_bytes_(max_body_bytes),
+        may_stream_(may_stream) {
     eager(true);
     header_limit(static_cast<std::uint32_t>(max_header_bytes));
     body_limit(boost::none);  // until the head is complete
@@ -40,6 +42,15 @@ class Parser final : public http::basic_parser<true> {
   bool old_version() const { return !http11_; }
   bool expects_continue() const { return expects_continue_; }
   bool streamed() const { return streamed_; }
+
+  // What comes before `text` is dealt with.
+  void Begin(const char* text) { payload_end_ = text; }
+  // Whether there is too much framing before `text`: a chunk's size and
+  // extensions, or trailers.
+  bool IsTooMuch(const char* text) const {
+    return text - payload_end_ >= max_framing_bytes_;
+  }
+
   // Set where Beast's own codes say too little.
   const std::string& complaint() const { return complaint_; }
 
@@ -104,6 +115,7 @@ class Parser final : public http::basic_parser<true> {
 
   std::size_t on_body_impl(BeastView data, ErrorCode&) override {
     request_.body.append(data.data(), data.size());
+    payload_end_ = data.data() + data.size();
     return data.size();
   }
 
@@ -112,6 +124,10 @@ class Parser final : public http::basic_parser<true> {
 
   std::size_t on_chunk_body_impl(std::uint64_t, BeastView data,
                                  ErrorCode& ec) override {
+    if (IsTooMuch(data.data())) {
+      ec = http::error::bad_chunk;
+      return 0;
+    }
     return on_body_impl(data, ec);
   }
 
@@ -122,8 +138,10 @@ class Parser final : public http::basic_parser<true> {
     ec = http::error::bad_field;
   }
 
+  const std::ptrdiff_t max_framing_bytes_;
   const std::uint64_t max_body_bytes_;
   const MayStream& may_stream_;
+  const char* payload_end_ = nullptr;
   bool streamed_ = false;
   bool http11_ = true;
   bool has_host_ = false;
@@ -152,18 +170,21 @@ class RequestParser::Impl {
 
   Progress Parse(std::string_view data, std::size_t& taken) {
     taken = 0;
-    if (!parser_->is_header_done() && !CheckLines(data)) {
+    std::size_t header_end = 0;
+    if (!parser_->is_header_done() && !CheckLines(data, header_end)) {
       return Progress::kFailed;
     }
+    parser_->Begin(data.data() + header_end);
     ErrorCode ec;
     taken = parser_->put(boost::asio::buffer(data.data(), data.size()), ec);
     scanned_ -= std::min(scanned_, taken);
     taken_ += taken;
     if (ec && ec != http::error::need_more) return Fail(ec);
-    if (parser_->is_done()) return Progress::kDone;
-    if (data.size() - taken < max_header_bytes_) return Progress::kNeedMore;
-    return Fail(parser_->is_header_done() ? http::error::bad_chunk
-                                          : http::error::header_limit);
+    const bool done = parser_->is_done();
+    if (parser_->IsTooMuch(data.data() + (done ? taken : data.size()))) {
+      return Fail(http::error::bad_chunk);
+    }
+    return done ? Progress::kDone : Progress::kNeedMore;
   }
 
   bool wants_continue() const {
@@ -192,9 +213,10 @@ class RequestParser::Impl {
  private:
   // Refuses what Beast puts up with or waits on: folded header lines, lines
   // that end in a bare LF, and headers that are too large, of which it counts
-  // only what it has not taken yet.
-  bool CheckLines(std::string_view data) {
-    std::size_t header_end = data.size();
+  // only what it has not taken yet. `header_end`: of `data`, where the body
+  // begins.
+  bool CheckLines(std::string_view data, std::size_t& header_end) {
+    header_end = data.size();
     while (scanned_ < data.size()) {
       const std::size_t lf = data.find('\n', scanned_);
       if (lf == std::string_view::npos) {

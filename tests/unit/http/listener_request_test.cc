@@ -76,6 +76,23 @@ TEST_F(HttpListenerRequestTest, ChunkedBodyIsJoinedAndTrailersAreDropped) {
   EXPECT_EQ(FindHeader(request.headers, "authorization"), "");
 }
 
+TEST_F(HttpListenerRequestTest, FramingOfChunksIsLimitedAsHeadersAre) {
+  StartEcho();
+  const std::string start =
+      "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n";
+  const std::size_t limit = HttpListenerOptions().max_header_bytes;
+  const std::string little(limit / 2, 'x');
+  const std::string much(limit, 'x');
+  EXPECT_THAT(Talk(absl::StrCat(start, "1;e=", little,
+                                "\r\na\r\n0\r\nT: ", little, "\r\n\r\n")),
+              EndsWith("POST /? a"));
+  ExpectRefused(absl::StrCat(start, "1;e=", much, "\r\na\r\n0\r\n\r\n"), 400,
+                "malformed request: ");
+  ExpectRefused(absl::StrCat(start, "1\r\na\r\n0\r\nT: ", much, "\r\n\r\n"),
+                400, "malformed request: ");
+}
+
 TEST_F(HttpListenerRequestTest, RequestInSingleBytesIsWhole) {
   StartEcho();
   RawClient client = Connect();
