@@ -16,7 +16,6 @@
 namespace coord {
 namespace {
 
-using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 TEST_F(HttpClientTest, SendsOneRequestAndReadsItsAnswer) {
