@@ -157,6 +157,7 @@ TEST_F(AccountingTest, EveryServerOfTheRevisionOnce) {
   std::thread churn([this] { Churn(); });
   std::vector<std::vector<Answer>> answers_of(kCallers);
   std::vector<std::thread> callers;
+  callers.reserve(kCallers);
   for (std::vector<Answer>& answers : answers_of) {
     callers.emplace_back(
         [this, &answers] { answers = CallMany(kCalls / kCallers); });
