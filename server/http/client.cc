@@ -60,9 +60,13 @@ class HttpClient::Impl {
   RequestId Send(HttpRequest request, Done done) {
     const RequestId id{++last_id_};
     if (request.stream != nullptr) {
+      // Neither finds an exchange whose answer has begun.
       request.stream = std::make_unique<TimedBody>(
           std::move(request.stream), [this, id] { StopClock(id); },
-          [this, id] { StartClock(id); });
+          [this, id] {
+            const auto it = exchanges_.find(id);
+            if (it != exchanges_.end()) StartClock(*it->second);
+          });
     }
     auto owned = std::make_unique<Exchange>(Exchange{
         .id = id, .request = std::move(request), .done = std::move(done)});
@@ -76,7 +80,7 @@ class HttpClient::Impl {
                              options_.max_waiting,
                              " requests wait for a connection")});
     } else {
-      StartClock(id);
+      StartClock(exchange);
     }
     return id;
   }
@@ -107,11 +111,7 @@ class HttpClient::Impl {
     return *pool;
   }
 
-  // Neither finds an exchange whose answer has begun.
-  void StartClock(RequestId id) {
-    const auto it = exchanges_.find(id);
-    if (it == exchanges_.end()) return;
-    Exchange& exchange = *it->second;
+  void StartClock(Exchange& exchange) {
     if (exchange.request.timeout == absl::InfiniteDuration()) return;
     exchange.timer = context_.loop.RunAfter(
         exchange.request.timeout, [this, &exchange] { TimeOut(exchange); });

@@ -46,7 +46,27 @@ std::string PostLong(std::size_t size = kLong) {
 
 const std::string kPostChunked = Post("Transfer-Encoding: chunked\r\n");
 
-class ProxiedUploadTest : public ProxiedServiceTest {};
+class ProxiedUploadTest : public ProxiedServiceTest {
+ protected:
+  // A client whose first chunk the service has; what that gets of the rest is
+  // seen_, once its connection has ended.
+  RawClient ConnectInTheMiddle() {
+    StartService([this](RawPeer& peer, int) {
+      ReadUntil(peer, "\r\nab\r\n");
+      started_.Notify();
+      seen_ = ReadUntil(peer, "never");
+    });
+    RawClient client = Connect();
+    client.Write(kPostChunked + "2\r\nab\r\n");
+    started_.WaitForNotification();
+    return client;
+  }
+
+  std::string seen_ = "nothing yet";
+
+ private:
+  absl::Notification started_;
+};
 
 Config WithCallerTimeout() {
   Config config = TestConfig();
@@ -200,20 +220,11 @@ TEST_F(ProxiedUploadTest, ACallerThatBreaksOffCutsTheRequest) {
 }
 
 TEST_F(ProxiedUploadTest, ABodyThatBreaksTheRulesCutsTheRequest) {
-  std::string seen;
-  absl::Notification started;
-  StartService([&](RawPeer& peer, int) {
-    ReadUntil(peer, "\r\nab\r\n");
-    started.Notify();
-    seen = ReadUntil(peer, "never");
-  });
-  RawClient client = Connect();
-  client.Write(kPostChunked + "2\r\nab\r\n");
-  started.WaitForNotification();
+  RawClient client = ConnectInTheMiddle();
   client.Write("no size\r\n");
   EXPECT_THAT(client.ReadAll(), StartsWith("HTTP/1.1 400 Bad Request\r\n"));
   service_->WaitForEnded(1);
-  EXPECT_EQ(seen, "");
+  EXPECT_EQ(seen_, "");
 }
 
 TEST_F(SlowCallerTest, OneThatStallsIs408) {
@@ -238,19 +249,10 @@ TEST_F(SlowServiceTest, OneThatDoesNotReadIs504) {
 }
 
 TEST_F(ProxiedUploadTest, AStopCutsWhatIsLeft) {
-  std::string seen;
-  absl::Notification started;
-  StartService([&](RawPeer& peer, int) {
-    ReadUntil(peer, "\r\nab\r\n");
-    started.Notify();
-    seen = ReadUntil(peer, "never");
-  });
-  RawClient client = Connect();
-  client.Write(kPostChunked + "2\r\nab\r\n");
-  started.WaitForNotification();
+  RawClient client = ConnectInTheMiddle();
   server_->Stop();
   service_->WaitForEnded(1);
-  EXPECT_EQ(seen, "");
+  EXPECT_EQ(seen_, "");
   EXPECT_EQ(client.ReadAll(), "");
 }
 
