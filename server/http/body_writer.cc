@@ -14,19 +14,16 @@ constexpr std::string_view kLastChunk = "0\r\n\r\n";
 }  // namespace
 
 BodyWriter::BodyWriter(std::unique_ptr<BodySource> source, Framing framing,
-                       Write write, Done done)
+                       std::weak_ptr<BodySender> sender)
     : source_(std::move(source)),
       framing_(framing),
-      write_(std::move(write)),
-      done_(std::move(done)) {}
+      sender_(std::move(sender)) {}
 
 void BodyWriter::Start() { Next(); }
 
 void BodyWriter::Stop() {
-  // Destroying a callback may come back here.
+  // Destroying it may come back here.
   const auto source = std::move(source_);
-  const Done done = std::move(done_);
-  const Write write = std::move(write_);
 }
 
 void BodyWriter::Next() {
@@ -51,9 +48,12 @@ void BodyWriter::OnPiece(absl::StatusOr<std::string> piece) {
     buffers = {boost::asio::buffer(size_line_), boost::asio::buffer(piece_),
                boost::asio::buffer(kChunkEnd)};
   }
-  write_(buffers, [self = shared_from_this()](boost::system::error_code error) {
-    self->OnWritten(error);
-  });
+  const auto sender = sender_.lock();
+  if (sender == nullptr) return;
+  sender->WritePiece(
+      buffers, [self = shared_from_this()](boost::system::error_code error) {
+        self->OnWritten(error);
+      });
 }
 
 void BodyWriter::OnWritten(boost::system::error_code error) {
@@ -64,9 +64,8 @@ void BodyWriter::OnWritten(boost::system::error_code error) {
 }
 
 void BodyWriter::Finish(End end) {
-  Done done = std::move(done_);
   Stop();
-  std::move(done)(end);
+  if (const auto sender = sender_.lock()) sender->OnStreamed(end);
 }
 
 }  // namespace coord

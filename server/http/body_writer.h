@@ -14,6 +14,8 @@
 
 namespace coord {
 
+class BodySender;
+
 // Asks for a piece when the one before has left, so that there is never more
 // than one. Lives on the loop; whoever made it stops it before the connection
 // goes.
@@ -23,15 +25,11 @@ class BodyWriter : public std::enable_shared_from_this<BodyWriter> {
   enum class End { kWhole, kSourceBroke, kWriteFailed };
   using Buffers = std::array<boost::asio::const_buffer, 3>;
   using Written = absl::AnyInvocable<void(boost::system::error_code) &&>;
-  // Writes all of the buffers, which live until the call of `Written`, or its
-  // destruction; never calls it inside.
-  using Write = absl::AnyInvocable<void(const Buffers&, Written)>;
-  using Done = absl::AnyInvocable<void(End) &&>;
 
-  BodyWriter(std::unique_ptr<BodySource> source, Framing framing, Write write,
-             Done done);
+  BodyWriter(std::unique_ptr<BodySource> source, Framing framing,
+             std::weak_ptr<BodySender> sender);
 
-  // `done` may be called inside.
+  // OnStreamed may be called inside.
   void Start();
   // Gives up the source; nothing is called after.
   void Stop();
@@ -44,11 +42,22 @@ class BodyWriter : public std::enable_shared_from_this<BodyWriter> {
 
   std::unique_ptr<BodySource> source_;  // nullptr: over
   const Framing framing_;
-  Write write_;
-  Done done_;
+  const std::weak_ptr<BodySender> sender_;
   bool at_end_ = false;
   std::string size_line_;
   std::string piece_;
+};
+
+// A connection, as the writer of a body sees it.
+class BodySender {
+ public:
+  virtual ~BodySender() = default;
+  // Writes all of the buffers, which live until the call of `written`, or its
+  // destruction; never calls it inside.
+  virtual void WritePiece(const BodyWriter::Buffers& buffers,
+                          BodyWriter::Written written) = 0;
+  // Once.
+  virtual void OnStreamed(BodyWriter::End end) = 0;
 };
 
 }  // namespace coord

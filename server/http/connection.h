@@ -24,7 +24,8 @@ namespace coord {
 // requests too, so that the end of a connection is noticed as it comes; it
 // costs nothing, since a request needs a read waiting anyhow.
 class Connection final : public std::enable_shared_from_this<Connection>,
-                         public BodyReceiver {
+                         public BodyReceiver,
+                         public BodySender {
  public:
   // The end of a request, or the head of a streamed answer. `reusable`: the
   // connection may carry another request, which is not yet known of the latter.
@@ -60,6 +61,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   void OnBodyWanted() override;
   void OnBodyGivenUp() override;
+  void WritePiece(const BodyWriter::Buffers& buffers,
+                  BodyWriter::Written written) override;
+  void OnStreamed(BodyWriter::End end) override;
 
   absl::Time resting_since() const { return resting_since_; }
 
@@ -80,9 +84,6 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   // Of streamed bodies; in connection_stream.cc.
   void StreamRequest();
-  void WritePiece(const BodyWriter::Buffers& buffers,
-                  BodyWriter::Written written);
-  void OnStreamed(BodyWriter::End end);
   void GiveRequestUp();
   void PassOn();
   void EndAnswer(HttpOutcome outcome, bool reusable);

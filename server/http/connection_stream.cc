@@ -16,17 +16,8 @@ void Connection::StreamRequest() {
   writing_ = true;
   const auto framing = request_body_->length() ? BodyWriter::Framing::kAsItIs
                                                : BodyWriter::Framing::kChunked;
-  writer_ = std::make_shared<BodyWriter>(
-      std::move(request_body_), framing,
-      [weak = weak_from_this()](const BodyWriter::Buffers& buffers,
-                                BodyWriter::Written written) {
-        if (const auto self = weak.lock()) {
-          self->WritePiece(buffers, std::move(written));
-        }
-      },
-      [weak = weak_from_this()](BodyWriter::End end) {
-        if (const auto self = weak.lock()) self->OnStreamed(end);
-      });
+  writer_ = std::make_shared<BodyWriter>(std::move(request_body_), framing,
+                                         weak_from_this());
   const auto writer = writer_;
   writer->Start();
 }

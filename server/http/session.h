@@ -37,7 +37,8 @@ class SessionHost {
 // Reads a request, has it handled, writes the answer, and again; pipelined
 // requests wait in the socket. Lives on the loop; its operations hold it.
 class Session final : public std::enable_shared_from_this<Session>,
-                      public BodyReceiver {
+                      public BodyReceiver,
+                      public BodySender {
  public:
   Session(std::shared_ptr<SessionHost> host,
           boost::asio::ip::tcp::socket socket);
@@ -49,6 +50,9 @@ class Session final : public std::enable_shared_from_this<Session>,
 
   void OnBodyWanted() override;
   void OnBodyGivenUp() override;
+  void WritePiece(const BodyWriter::Buffers& buffers,
+                  BodyWriter::Written written) override;
+  void OnStreamed(BodyWriter::End end) override;
 
  private:
   enum class State { kReading, kHandling, kWriting, kLingering, kClosed };
@@ -78,9 +82,6 @@ class Session final : public std::enable_shared_from_this<Session>,
   void EndBody(absl::Status end);
   void AppendFraming();
   void StreamAnswer();
-  void WritePiece(const BodyWriter::Buffers& buffers,
-                  BodyWriter::Written written);
-  void OnStreamed(BodyWriter::End end);
   void Watch();
 
   void SetDeadline(absl::Duration delay);

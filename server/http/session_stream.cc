@@ -76,15 +76,7 @@ void Session::StreamAnswer() {
   writer_ = std::make_shared<BodyWriter>(
       std::move(answer_),
       chunked ? BodyWriter::Framing::kChunked : BodyWriter::Framing::kAsItIs,
-      [weak = weak_from_this()](const BodyWriter::Buffers& buffers,
-                                BodyWriter::Written written) {
-        if (const auto self = weak.lock()) {
-          self->WritePiece(buffers, std::move(written));
-        }
-      },
-      [weak = weak_from_this()](BodyWriter::End end) {
-        if (const auto self = weak.lock()) self->OnStreamed(end);
-      });
+      weak_from_this());
   // Nobody else may ever tell, however long the answer is quiet.
   ErrorCode ignored;
   socket_.set_option(asio::socket_base::keep_alive(true), ignored);
