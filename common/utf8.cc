@@ -10,16 +10,37 @@
 namespace coord {
 namespace {
 
-// How much of `text` is ASCII at the least, by eight bytes at a time.
-std::size_t AsciiPrefix(std::string_view text) {
-  constexpr std::uint64_t kNotAscii = 0x8080'8080'8080'8080;
-  std::size_t size = 0;
-  for (std::uint64_t eight = 0; size + sizeof(eight) <= text.size();
-       size += sizeof(eight)) {
-    std::memcpy(&eight, text.data() + size, sizeof(eight));
-    if ((eight & kNotAscii) != 0) break;
+std::uint64_t EightAt(const char* bytes) {
+  std::uint64_t eight;
+  std::memcpy(&eight, bytes, sizeof(eight));
+  return eight;
+}
+
+// How many good bytes `text` starts with, at the least; all of them if all are
+// good. Looks at eight at a time: `bad` marks a bad one by any bit.
+template <typename Bad>
+std::size_t GoodPrefix(std::string_view text, Bad bad) {
+  constexpr std::size_t kStep = sizeof(std::uint64_t);
+  if (text.empty()) return 0;
+  if (text.size() < kStep) {
+    std::uint64_t padded = EightAt("        ");
+    std::memcpy(&padded, text.data(), text.size());
+    return bad(padded) != 0 ? 0 : text.size();
   }
-  return size;
+  std::size_t size = 0;
+  for (; text.size() - size >= kStep; size += kStep) {
+    if (bad(EightAt(text.data() + size)) != 0) return size;
+  }
+  const std::size_t last = text.size() - kStep;
+  return bad(EightAt(text.data() + last)) != 0 ? size : text.size();
+}
+
+constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
+constexpr std::uint64_t kHighBits = 0x80 * kOnes;
+
+std::size_t AsciiPrefix(std::string_view text) {
+  return GoodPrefix(text,
+                    [](std::uint64_t eight) { return eight & kHighBits; });
 }
 
 bool IsContinuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
@@ -96,13 +117,22 @@ bool HasControlCharacter(std::string_view text) {
                      [](unsigned char c) { return c < 0x20 || c == 0x7F; });
 }
 
+// A borrow or carry reaches the next byte only from one that is bad itself.
+bool IsPrintableAscii(std::string_view text) {
+  const auto bad = [](std::uint64_t eight) {
+    const std::uint64_t below_space = eight - 0x20 * kOnes;
+    const std::uint64_t delete_or_above = eight + kOnes;
+    return (below_space | delete_or_above | eight) & kHighBits;
+  };
+  return GoodPrefix(text, bad) == text.size();
+}
+
 std::string EscapeHeaderValue(std::string value) {
-  const auto printable = [](char c) { return c >= 0x20 && c < 0x7F; };
-  if (std::all_of(value.begin(), value.end(), printable)) return value;
+  if (IsPrintableAscii(value)) return value;
   std::string escaped;
   escaped.reserve(value.size());
   for (const char c : value) {
-    if (printable(c)) {
+    if (IsPrintableAscii({&c, 1})) {
       escaped += c;
     } else {
       AppendEscaped(escaped, c);

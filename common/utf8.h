@@ -21,6 +21,9 @@ std::string_view Utf8Prefix(std::string_view text, std::size_t max_bytes);
 // ASCII's control characters, DEL among them.
 bool HasControlCharacter(std::string_view text);
 
+// From space to tilde.
+bool IsPrintableAscii(std::string_view text);
+
 // A header value as answers carry it: bytes that are not printable ASCII as
 // `%XX`.
 std::string EscapeHeaderValue(std::string value);

@@ -69,38 +69,41 @@ class Checker {
   }
 
  private:
-  void Expect(bool good, std::string field, std::string rule) {
-    if (!good) violations_.push_back({std::move(field), std::move(rule)});
+  // Puts the text of `rule` together only for a call that breaks it.
+  template <typename... Parts>
+  void Expect(bool good, absl::string_view field, const Parts&... rule) {
+    if (!good) {
+      violations_.push_back({std::string(field), absl::StrCat(rule...)});
+    }
   }
 
-  void ExpectOk(const absl::Status& status, std::string field) {
-    Expect(status.ok(), std::move(field), std::string(status.message()));
+  void ExpectOk(const absl::Status& status, absl::string_view field) {
+    Expect(status.ok(), field, status.message());
   }
 
   void CheckTarget() {
     Expect(!call_.type.empty() || !call_.cluster_id.empty(), "type",
            "must be given, or cluster_id");
     Expect(call_.type.empty() || IsValidServerType(call_.type), "type",
-           std::string(kServerTypeRule));
+           AbslView(kServerTypeRule));
     Expect(call_.cluster_id.size() <= kMaxNameBytes, "cluster_id",
-           absl::StrCat("must be at most ", kMaxNameBytes, " bytes"));
+           "must be at most ", kMaxNameBytes, " bytes");
     Expect(call_.origin_server_id.empty() ||
                IsValidServerId(call_.origin_server_id),
-           "origin_server_id", std::string(kServerIdRule));
+           "origin_server_id", AbslView(kServerIdRule));
     Expect(call_.server_ids.size() <= kMaxSelected, "server_ids",
-           absl::StrCat("must be at most ", kMaxSelected));
+           "must be at most ", kMaxSelected);
     for (std::size_t i = 0; i < call_.server_ids.size(); ++i) {
       if (IsValidServerId(call_.server_ids[i])) continue;
       return Expect(false, absl::StrCat("server_ids[", i, "]"),
-                    std::string(kServerIdRule));
+                    AbslView(kServerIdRule));
     }
   }
 
   void CheckHttp() {
-    Expect(
-        call_.method.size() <= kMaxMethodBytes && IsToken(call_.method),
-        "http.method",
-        absl::StrCat("must be a token of at most ", kMaxMethodBytes, " bytes"));
+    Expect(call_.method.size() <= kMaxMethodBytes && IsToken(call_.method),
+           "http.method", "must be a token of at most ", kMaxMethodBytes,
+           " bytes");
     Expect(!absl::EqualsIgnoreCase(call_.method, "CONNECT") &&
                !absl::EqualsIgnoreCase(call_.method, "TRACE"),
            "http.method", "must be neither CONNECT nor TRACE");
@@ -110,11 +113,12 @@ class Checker {
 
   void CheckHeaders() {
     Expect(call_.headers.size() <= kMaxHeaders, "http.headers",
-           absl::StrCat("must be at most ", kMaxHeaders));
+           "must be at most ", kMaxHeaders);
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < call_.headers.size(); ++i) {
       const auto& [name, value] = call_.headers[i];
       bytes += name.size() + value.size();
+      if (IsToken(name) && !IsRefused(name) && IsHeaderValue(value)) continue;
       const std::string field = absl::StrCat("http.headers[", i, "]");
       Expect(IsToken(name), absl::StrCat(field, ".name"), "must be a token");
       Expect(!IsRefused(name), absl::StrCat(field, ".name"),
@@ -122,10 +126,10 @@ class Checker {
              "one connection only");
       Expect(IsHeaderValue(value), absl::StrCat(field, ".value"),
              "must not hold control characters");
-      if (!violations_.empty()) return;
+      return;
     }
-    Expect(bytes <= kMaxHeaderBytes, "http.headers",
-           absl::StrCat("must be at most ", kMaxHeaderBytes, " bytes in all"));
+    Expect(bytes <= kMaxHeaderBytes, "http.headers", "must be at most ",
+           kMaxHeaderBytes, " bytes in all");
   }
 
   bool IsRefused(const std::string& name) const {
@@ -152,13 +156,13 @@ class Checker {
   void CheckRetry() {
     const RetryPolicy& retry = call_.retry;
     Expect(retry.max_attempts >= 1 && retry.max_attempts <= kMaxAttempts,
-           "retry.max_attempts", absl::StrCat("must be 1 to ", kMaxAttempts));
+           "retry.max_attempts", "must be 1 to ", kMaxAttempts);
     ExpectWithin(retry.backoff.initial, absl::ZeroDuration(), kMaxBackoff,
                  "retry.initial_backoff");
     ExpectWithin(retry.backoff.max, absl::ZeroDuration(), kMaxBackoff,
                  "retry.max_backoff");
     Expect(retry.statuses.size() <= kMaxStatuses, "retry.statuses",
-           absl::StrCat("must be at most ", kMaxStatuses));
+           "must be at most ", kMaxStatuses);
     for (std::size_t i = 0; i < retry.statuses.size(); ++i) {
       const int status = retry.statuses[i];
       if (status >= 300 && status <= 599) continue;
@@ -184,20 +188,18 @@ class Checker {
     Expect(call_.max_concurrency >= 0, "max_concurrency",
            "must not be negative");
     Expect(call_.max_answer_bytes <= options_.max_answer_bytes,
-           "max_answer_bytes",
-           absl::StrCat("must be at most ", options_.max_answer_bytes));
+           "max_answer_bytes", "must be at most ", options_.max_answer_bytes);
     Expect(call_.customer_name.size() <= kMaxNameBytes &&
                !HasControlCharacter(call_.customer_name),
-           "customer_name",
-           absl::StrCat("must be at most ", kMaxNameBytes,
-                        " bytes without control characters"));
+           "customer_name", "must be at most ", kMaxNameBytes,
+           " bytes without control characters");
   }
 
   void ExpectWithin(absl::Duration duration, absl::Duration least,
-                    absl::Duration most, std::string field) {
-    Expect(duration >= least && duration <= most, std::move(field),
-           absl::StrCat("must be ", absl::FormatDuration(least), " to ",
-                        absl::FormatDuration(most)));
+                    absl::Duration most, absl::string_view field) {
+    if (duration >= least && duration <= most) return;
+    Expect(false, field, "must be ", absl::FormatDuration(least), " to ",
+           absl::FormatDuration(most));
   }
 
   const FanOutCall& call_;

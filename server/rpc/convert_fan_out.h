@@ -16,10 +16,6 @@ namespace coord {
 void ToProto(HttpHeaders headers,
              google::protobuf::RepeatedPtrField<pb::Header>* out);
 
-void ToProto(FanOutAnswer answer, pb::FanOutResponse* out);
-void ToProto(NodeOutcome outcome, pb::StreamFanOutResponse* out);
-void ToProto(const FanOutSummary& summary, pb::FanOutSummary* out);
-
 // All but what comes from the call's context (time left, correlation id). What
 // the fields mean, and so most of what may be wrong with them, is the engine's
 // to judge. Errors: INVALID_ARGUMENT, with fields named as in FanOutRequest.

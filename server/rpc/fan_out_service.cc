@@ -1,16 +1,19 @@
+#include <grpcpp/support/proto_buffer_reader.h>
+
 #include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/error.h"
 #include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
-#include "server/rpc/arena_messages.h"
 #include "server/rpc/call_context.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/convert_fan_out.h"
+#include "server/rpc/encode_fan_out.h"
 #include "server/rpc/services.h"
 
 namespace coord {
@@ -75,12 +78,12 @@ class FanOutReactor : public Base,
 class UnaryFanOut final
     : public FanOutReactor<UnaryFanOut, grpc::ServerUnaryReactor> {
  public:
-  UnaryFanOut(Context* context, pb::FanOutResponse* response)
+  UnaryFanOut(Context* context, grpc::ByteBuffer* response)
       : context_(*context), response_(*response) {}
 
   void OnEngineOutcome(NodeOutcome) {}
   void OnEngineDone(FanOutAnswer answer) {
-    ToProto(std::move(answer), &response_);
+    response_ = EncodeAnswer(std::move(answer));
     Finish(grpc::Status::OK);
   }
   void OnEngineRefused(absl::Status status) {
@@ -89,14 +92,14 @@ class UnaryFanOut final
 
  private:
   Context& context_;
-  pb::FanOutResponse& response_;
+  grpc::ByteBuffer& response_;
 };
 
 // Writes outcomes one at a time. A caller who reads slowly makes them wait
 // here: at the most as many as the call has nodes.
 class StreamedFanOut final
     : public FanOutReactor<StreamedFanOut,
-                           grpc::ServerWriteReactor<pb::StreamFanOutResponse>> {
+                           grpc::ServerWriteReactor<grpc::ByteBuffer>> {
  public:
   explicit StreamedFanOut(Context* context) : context_(*context) {}
 
@@ -151,12 +154,11 @@ class StreamedFanOut final
         waiting_.pop_front();
       }
     }
-    response_.Clear();
     if (outcome) {
-      ToProto(*std::move(outcome), &response_);
+      response_ = EncodeEvent(*std::move(outcome));
       StartWrite(&response_);
     } else if (end->ok()) {
-      ToProto(**end, response_.mutable_summary());
+      response_ = EncodeEvent(**std::move(end));
       StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
     } else {
       Finish(FinalStatus(context_, end->status()));
@@ -164,7 +166,7 @@ class StreamedFanOut final
   }
 
   Context& context_;
-  pb::StreamFanOutResponse response_;
+  grpc::ByteBuffer response_;
   absl::Mutex mutex_;
   std::deque<NodeOutcome> waiting_ ABSL_GUARDED_BY(mutex_);
   std::optional<EndOfCall> end_ ABSL_GUARDED_BY(mutex_);
@@ -173,24 +175,40 @@ class StreamedFanOut final
 };
 
 // A stream that ends before it began.
-class RefusedStream final
-    : public grpc::ServerWriteReactor<pb::StreamFanOutResponse> {
+class RefusedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   explicit RefusedStream(grpc::Status status) { Finish(std::move(status)); }
   void OnDone() override { delete this; }
 };
 
-class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
+// Messages of gRPC's that are not protobuf's yet, or any more.
+using RawService = pb::FanOutService::WithRawCallbackMethod_FanOut<
+    pb::FanOutService::WithRawCallbackMethod_StreamFanOut<
+        pb::FanOutService::Service>>;
+
+template <typename Message>
+absl::StatusOr<Message> Parse(const grpc::ByteBuffer& bytes) {
+  grpc::ByteBuffer buffer = bytes;
+  grpc::ProtoBufferReader reader(&buffer);
+  Message message;
+  if (!reader.status().ok() || !message.ParseFromZeroCopyStream(&reader)) {
+    return MakeError(Reason::kInvalidField,
+                     absl::StrCat("fan out: the request is no ",
+                                  Message::descriptor()->full_name()));
+  }
+  return message;
+}
+
+class FanOutServiceImpl final : public RawService {
  public:
   FanOutServiceImpl(RpcBackend backend, RpcOptions options)
-      : backend_(backend), options_(options) {
-    SetMessageAllocatorFor_FanOut(&messages_);
-  }
+      : backend_(backend), options_(options) {}
 
   grpc::ServerUnaryReactor* FanOut(Context* context,
-                                   const pb::FanOutRequest* request,
-                                   pb::FanOutResponse* response) override {
-    auto call = Convert(*context, *request);
+                                   const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* response) override {
+    auto call = ReadCall(
+        *context, [request] { return Parse<pb::FanOutRequest>(*request); });
     if (!call.ok()) {
       grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
       reactor->Finish(FinalStatus(*context, call.status()));
@@ -201,9 +219,14 @@ class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
     return reactor.get();
   }
 
-  grpc::ServerWriteReactor<pb::StreamFanOutResponse>* StreamFanOut(
-      Context* context, const pb::StreamFanOutRequest* request) override {
-    auto call = Convert(*context, request->request());
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamFanOut(
+      Context* context, const grpc::ByteBuffer* request) override {
+    auto call =
+        ReadCall(*context, [request]() -> absl::StatusOr<pb::FanOutRequest> {
+          auto stream = Parse<pb::StreamFanOutRequest>(*request);
+          if (!stream.ok()) return stream.status();
+          return std::move(*stream->mutable_request());
+        });
     if (!call.ok()) {
       return new RefusedStream(FinalStatus(*context, call.status()));
     }
@@ -213,14 +236,18 @@ class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
   }
 
  private:
-  absl::StatusOr<FanOutCall> Convert(Context& context,
-                                     const pb::FanOutRequest& request) const {
+  // `parse` gives the FanOutRequest.
+  template <typename ParseRequest>
+  absl::StatusOr<FanOutCall> ReadCall(Context& context,
+                                      const ParseRequest& parse) const {
     std::string correlation_id = EchoMetadata(context);
-    // Before anything is copied: when too many come, refusing must be cheap.
+    // Before anything is parsed: when too many come, refusing must be cheap.
     if (absl::Status open = backend_.engine.CheckOpen(); !open.ok()) {
       return open;
     }
-    auto call = FromProto(request);
+    auto request = parse();
+    if (!request.ok()) return request.status();
+    auto call = FromProto(*request);
     if (!call.ok()) return call;
     call->correlation_id = std::move(correlation_id);
     call->time_left = TimeLeft(context, options_.deadline_margin);
@@ -229,7 +256,6 @@ class FanOutServiceImpl final : public pb::FanOutService::CallbackService {
 
   const RpcBackend backend_;
   const RpcOptions options_;
-  ArenaMessages<pb::FanOutRequest, pb::FanOutResponse> messages_;
 };
 
 }  // namespace

@@ -164,14 +164,10 @@ class OurRun {
   OurRun(AsioLoop& loop, std::uint16_t port, int connections)
       : client_(*HttpClient::Create(loop, {})),
         connections_(connections),
+        origin_{false, "127.0.0.1", port},
         tail_(SerializeTail(
             "GET", {{"Accept", "application/json"}, {"User-Agent", "bench"}},
-            "")) {
-    request_ = {.origin = {false, "127.0.0.1", port},
-                .target = "/a/path",
-                .tail = tail_,
-                .repeatable = true};
-  }
+            "")) {}
 
   void Start(int requests, absl::AnyInvocable<void() &&> done) {
     left_ = requests;
@@ -183,7 +179,11 @@ class OurRun {
  private:
   void Ask() {
     if (--left_ < 0) return;
-    client_->Send(request_, [this](HttpOutcome outcome) {
+    HttpRequest request{.origin = origin_,
+                        .target = "/a/path",
+                        .tail = tail_,
+                        .repeatable = true};
+    client_->Send(std::move(request), [this](HttpOutcome outcome) {
       if (!std::holds_alternative<HttpResponse>(outcome)) std::exit(1);
       Ask();
       if (--missing_ == 0) std::move(done_)();
@@ -192,8 +192,8 @@ class OurRun {
 
   std::unique_ptr<HttpClient> client_;
   const int connections_;
-  SharedTail tail_;
-  HttpRequest request_;
+  const Origin origin_;
+  const SharedTail tail_;
   int left_ = 0;
   int missing_ = 0;
   absl::AnyInvocable<void() &&> done_;

@@ -18,7 +18,6 @@ namespace coord {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 struct BadField {
   std::string name;
@@ -221,8 +220,7 @@ TEST_F(BadRequestTest, ABodyOfTenMegabytesIsTooLargeForGrpc) {
   EXPECT_EQ(node.calls(), 0);
 }
 
-// gRPC itself answers what it can't decode, without a reason of ours.
-TEST_F(BadRequestTest, InvalidUtf8IsAnsweredByGrpc) {
+TEST_F(BadRequestTest, BytesThatAreNoRequestAreRefused) {
   const std::string type_ff = "\x0a\x01\xff";
   grpc::Slice slice(type_ff);
   const grpc::ByteBuffer request(&slice, 1);
@@ -233,8 +231,9 @@ TEST_F(BadRequestTest, InvalidUtf8IsAnsweredByGrpc) {
     stub.UnaryCall(&context, "/mimik.cluster.v1.FanOutService/FanOut",
                    grpc::StubOptions(), &request, &response, done);
   });
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), IsEmpty());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(),
+            "fan out: the request is no mimik.cluster.v1.FanOutRequest");
 }
 
 TEST_F(BadRequestTest, ABadRegistrationNamesEveryField) {

@@ -101,6 +101,23 @@ TEST(HasControlCharacterTest, FindsThemAnywhere) {
   EXPECT_TRUE(HasControlCharacter(std::string_view("\0", 1)));
 }
 
+TEST(IsPrintableAsciiTest, FindsABadByteAnywhere) {
+  for (std::size_t size = 0; size <= 20; ++size) {
+    std::string text(size, '~');
+    EXPECT_TRUE(IsPrintableAscii(text)) << size;
+    EXPECT_TRUE(IsPrintableAscii(std::string(size, ' '))) << size;
+    for (char& byte : text) {
+      for (const char bad : {'\0', '\x1f', '\x7f', '\x80', '\xff'}) {
+        byte = bad;
+        EXPECT_FALSE(IsPrintableAscii(text)) << size;
+        EXPECT_EQ(IsValidUtf8(text), bad >= 0) << size;
+        EXPECT_NE(EscapeHeaderValue(text), text) << size;
+      }
+      byte = '~';
+    }
+  }
+}
+
 TEST(EscapeHeaderValueTest, LeavesPrintableAsciiAlone) {
   EXPECT_EQ(EscapeHeaderValue(" text/html; q=0.9%~"), " text/html; q=0.9%~");
   EXPECT_EQ(EscapeHeaderValue("a\tb\x7f\xFFü"), "a%09b%7F%FF%C3%BC");

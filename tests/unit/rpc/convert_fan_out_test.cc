@@ -28,13 +28,6 @@ std::vector<std::string> Wrong(const pb::FanOutRequest& request) {
   return texts;
 }
 
-NodeOutcome Outcome(NodeOutcome::Kind kind, std::string server_id) {
-  NodeOutcome outcome;
-  outcome.kind = kind;
-  outcome.server_id = std::move(server_id);
-  return outcome;
-}
-
 TEST(FanOutFromProtoTest, WhatIsNotSaidIsTheDefault) {
   const auto call = FromProto(ValidRequest());
   ASSERT_TRUE(call.ok()) << call.status();
@@ -134,61 +127,6 @@ TEST(FanOutFromProtoTest, AnAttemptTimeoutOfZeroIsNotTakenForNone) {
   pb::FanOutRequest request = ValidRequest();
   request.mutable_attempt_timeout();
   EXPECT_THAT(Wrong(request), ElementsAre("attempt_timeout: must not be zero"));
-}
-
-TEST(FanOutToProtoTest, EveryOutcomeGoesIntoItsList) {
-  FanOutAnswer answer;
-  answer.summary.verdict = Verdict::kPartial;
-  answer.summary.policy_met = false;
-  answer.summary.cluster_id = "c1";
-  answer.summary.revision = 9;
-  answer.summary.expected = 3;
-  answer.data_json = "[1]";
-  NodeOutcome result = Outcome(NodeOutcome::Kind::kResult, "node-1");
-  result.http_status = 200;
-  result.headers = {{"x-a", "caf\xc3\xa9"}};
-  result.body = std::string("\0\xff", 2);
-  result.attempts = 2;
-  NodeOutcome failure = Outcome(NodeOutcome::Kind::kFailure, "node-2");
-  failure.failure = FailureReason::kBadBody;
-  failure.certainty = Certainty::kAnswered;
-  failure.message = "call node-2: \xff";
-  NodeOutcome skip = Outcome(NodeOutcome::Kind::kSkipped, "node-3");
-  skip.skip = SkipReason::kPolicyMet;
-  skip.certainty = Certainty::kMaybeExecuted;
-  answer.outcomes = {result, failure, skip};
-
-  pb::FanOutResponse out;
-  ToProto(std::move(answer), &out);
-  EXPECT_EQ(out.verdict(), pb::VERDICT_PARTIAL);
-  EXPECT_EQ(out.revision(), 9);
-  EXPECT_EQ(out.expected_count(), 3);
-  EXPECT_EQ(out.data_json(), "[1]");
-  ASSERT_EQ(out.results_size(), 1);
-  EXPECT_EQ(out.results(0).server_id(), "node-1");
-  EXPECT_EQ(out.results(0).http_status(), 200);
-  EXPECT_EQ(out.results(0).headers(0).value(), "caf%C3%A9");
-  EXPECT_EQ(out.results(0).body(), std::string("\0\xff", 2));
-  EXPECT_EQ(out.results(0).attempts(), 2);
-  ASSERT_EQ(out.failures_size(), 1);
-  EXPECT_EQ(out.failures(0).server_id(), "node-2");
-  EXPECT_EQ(out.failures(0).reason(), pb::FAILURE_REASON_BAD_BODY);
-  EXPECT_EQ(out.failures(0).certainty(), pb::CERTAINTY_ANSWERED);
-  EXPECT_EQ(out.failures(0).message(), "call node-2: %FF");
-  ASSERT_EQ(out.skipped_size(), 1);
-  EXPECT_EQ(out.skipped(0).server_id(), "node-3");
-  EXPECT_EQ(out.skipped(0).reason(), pb::SKIP_REASON_POLICY_MET);
-  EXPECT_EQ(out.skipped(0).certainty(), pb::CERTAINTY_MAYBE_EXECUTED);
-}
-
-TEST(FanOutToProtoTest, StreamedOutcomesSayWhatTheyAre) {
-  pb::StreamFanOutResponse out;
-  ToProto(Outcome(NodeOutcome::Kind::kResult, "node-1"), &out);
-  EXPECT_EQ(out.result().server_id(), "node-1");
-  ToProto(Outcome(NodeOutcome::Kind::kFailure, "node-2"), &out);
-  EXPECT_EQ(out.failure().server_id(), "node-2");
-  ToProto(Outcome(NodeOutcome::Kind::kSkipped, "node-3"), &out);
-  EXPECT_EQ(out.skip().server_id(), "node-3");
 }
 
 }  // namespace

@@ -1,0 +1,218 @@
+#include "server/rpc/encode_fan_out.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "common/utf8.h"
+#include "mimik/cluster/v1/fan_out_service.pb.h"
+#include "server/rpc/convert.h"
+#include "server/rpc/wire.h"
+
+namespace coord {
+namespace {
+
+pb::Verdict ProtoOf(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kComplete:
+      return pb::VERDICT_COMPLETE;
+    case Verdict::kPartial:
+      return pb::VERDICT_PARTIAL;
+    case Verdict::kNone:
+      return pb::VERDICT_NONE;
+  }
+  return pb::VERDICT_UNSPECIFIED;
+}
+
+pb::FailureReason ProtoOf(FailureReason reason) {
+  switch (reason) {
+    case FailureReason::kUnreachable:
+      return pb::FAILURE_REASON_UNREACHABLE;
+    case FailureReason::kTimeout:
+      return pb::FAILURE_REASON_TIMEOUT;
+    case FailureReason::kConnectionLost:
+      return pb::FAILURE_REASON_CONNECTION_LOST;
+    case FailureReason::kWrongServer:
+      return pb::FAILURE_REASON_WRONG_SERVER;
+    case FailureReason::kHttpStatus:
+      return pb::FAILURE_REASON_HTTP_STATUS;
+    case FailureReason::kBadBody:
+      return pb::FAILURE_REASON_BAD_BODY;
+    case FailureReason::kTooLarge:
+      return pb::FAILURE_REASON_TOO_LARGE;
+    case FailureReason::kToken:
+      return pb::FAILURE_REASON_TOKEN;
+    case FailureReason::kNotMember:
+      return pb::FAILURE_REASON_NOT_MEMBER;
+    case FailureReason::kCancelled:
+      return pb::FAILURE_REASON_CANCELLED;
+  }
+  return pb::FAILURE_REASON_UNSPECIFIED;
+}
+
+pb::Certainty ProtoOf(Certainty certainty) {
+  switch (certainty) {
+    case Certainty::kNotSent:
+      return pb::CERTAINTY_NOT_SENT;
+    case Certainty::kMaybeExecuted:
+      return pb::CERTAINTY_MAYBE_EXECUTED;
+    case Certainty::kAnswered:
+      return pb::CERTAINTY_ANSWERED;
+  }
+  return pb::CERTAINTY_UNSPECIFIED;
+}
+
+pb::SkipReason ProtoOf(SkipReason reason) {
+  switch (reason) {
+    case SkipReason::kDraining:
+      return pb::SKIP_REASON_DRAINING;
+    case SkipReason::kPolicyMet:
+      return pb::SKIP_REASON_POLICY_MET;
+  }
+  return pb::SKIP_REASON_UNSPECIFIED;
+}
+
+// Strings of a message must be valid UTF-8. Nearly all are, and stay where they
+// are.
+void CleanText(std::string& text) {
+  if (!IsValidUtf8(text)) text = EscapeInvalidUtf8(text);
+}
+
+void Clean(NodeOutcome& outcome) {
+  CleanText(outcome.server_id);
+  CleanText(outcome.cluster_base_url);
+  CleanText(outcome.message);
+  for (auto& [name, value] : outcome.headers) {
+    CleanText(name);
+    if (!IsPrintableAscii(value)) value = EscapeHeaderValue(std::move(value));
+  }
+}
+
+// The elapsed time of a call: never negative, and far below 292 years.
+template <typename Out>
+void PutElapsed(Out& out, int field, absl::Duration elapsed) {
+  constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+  const std::int64_t nanos = absl::ToInt64Nanoseconds(elapsed);
+  PutMessage(out, field, [nanos](auto& to) {
+    PutNumber(to, google::protobuf::Duration::kSecondsFieldNumber,
+              nanos / kNanosPerSecond);
+    PutNumber(to, google::protobuf::Duration::kNanosFieldNumber,
+              nanos % kNanosPerSecond);
+  });
+}
+
+// What results and failures have in common.
+template <typename Message, typename Out>
+void PutAnswered(Out& out, const NodeOutcome& outcome) {
+  PutBytes(out, Message::kServerIdFieldNumber, outcome.server_id);
+  PutBytes(out, Message::kClusterBaseUrlFieldNumber, outcome.cluster_base_url);
+  PutNumber(out, Message::kHttpStatusFieldNumber, outcome.http_status);
+  for (const HttpHeader& header : outcome.headers) {
+    PutMessage(out, Message::kHeadersFieldNumber, [&header](auto& to) {
+      PutBytes(to, pb::Header::kNameFieldNumber, header.name);
+      PutBytes(to, pb::Header::kValueFieldNumber, header.value);
+    });
+  }
+  PutBytes(out, Message::kBodyFieldNumber, outcome.body);
+  PutNumber(out, Message::kAttemptsFieldNumber, outcome.attempts);
+  PutElapsed(out, Message::kElapsedFieldNumber, outcome.elapsed);
+}
+
+template <typename Out>
+void PutOutcome(Out& out, int field, const NodeOutcome& outcome) {
+  PutMessage(out, field, [&outcome](auto& to) {
+    switch (outcome.kind) {
+      case NodeOutcome::Kind::kResult:
+        return PutAnswered<pb::FanOutResult>(to, outcome);
+      case NodeOutcome::Kind::kFailure:
+        PutAnswered<pb::FanOutFailure>(to, outcome);
+        PutNumber(to, pb::FanOutFailure::kReasonFieldNumber,
+                  ProtoOf(outcome.failure));
+        PutNumber(to, pb::FanOutFailure::kCertaintyFieldNumber,
+                  ProtoOf(outcome.certainty));
+        return PutBytes(to, pb::FanOutFailure::kMessageFieldNumber,
+                        outcome.message);
+      case NodeOutcome::Kind::kSkipped:
+        PutBytes(to, pb::FanOutSkip::kServerIdFieldNumber, outcome.server_id);
+        PutNumber(to, pb::FanOutSkip::kReasonFieldNumber,
+                  ProtoOf(outcome.skip));
+        return PutNumber(to, pb::FanOutSkip::kCertaintyFieldNumber,
+                         ProtoOf(outcome.certainty));
+    }
+  });
+}
+
+// Those of one kind, in a repeated field.
+template <typename Out>
+void PutOutcomes(Out& out, int field, NodeOutcome::Kind kind,
+                 const std::vector<NodeOutcome>& outcomes) {
+  for (const NodeOutcome& outcome : outcomes) {
+    if (outcome.kind == kind) PutOutcome(out, field, outcome);
+  }
+}
+
+// What an answer and the end of a stream have in common.
+template <typename Message, typename Out>
+void PutVerdict(Out& out, const FanOutSummary& summary) {
+  PutNumber(out, Message::kVerdictFieldNumber, ProtoOf(summary.verdict));
+  PutNumber(out, Message::kPolicyMetFieldNumber, summary.policy_met ? 1 : 0);
+  PutBytes(out, Message::kClusterIdFieldNumber, summary.cluster_id);
+  PutNumber(out, Message::kRevisionFieldNumber, summary.revision);
+  PutNumber(out, Message::kExpectedCountFieldNumber, summary.expected);
+}
+
+int EventOf(NodeOutcome::Kind kind) {
+  switch (kind) {
+    case NodeOutcome::Kind::kResult:
+      return pb::StreamFanOutResponse::kResultFieldNumber;
+    case NodeOutcome::Kind::kFailure:
+      return pb::StreamFanOutResponse::kFailureFieldNumber;
+    case NodeOutcome::Kind::kSkipped:
+      break;
+  }
+  return pb::StreamFanOutResponse::kSkipFieldNumber;
+}
+
+}  // namespace
+
+grpc::ByteBuffer EncodeAnswer(FanOutAnswer answer) {
+  using Message = pb::FanOutResponse;
+  CleanText(answer.summary.cluster_id);
+  for (NodeOutcome& outcome : answer.outcomes) Clean(outcome);
+  return MessageOf([&answer](auto& out) {
+    using Kind = NodeOutcome::Kind;
+    PutVerdict<Message>(out, answer.summary);
+    PutBytes(out, Message::kDataJsonFieldNumber, answer.data_json);
+    PutOutcomes(out, Message::kResultsFieldNumber, Kind::kResult,
+                answer.outcomes);
+    PutOutcomes(out, Message::kFailuresFieldNumber, Kind::kFailure,
+                answer.outcomes);
+    PutOutcomes(out, Message::kSkippedFieldNumber, Kind::kSkipped,
+                answer.outcomes);
+    PutElapsed(out, Message::kElapsedFieldNumber, answer.summary.elapsed);
+  });
+}
+
+grpc::ByteBuffer EncodeEvent(NodeOutcome outcome) {
+  Clean(outcome);
+  return MessageOf([&outcome](auto& out) {
+    PutOutcome(out, EventOf(outcome.kind), outcome);
+  });
+}
+
+grpc::ByteBuffer EncodeEvent(FanOutSummary summary) {
+  using Message = pb::FanOutSummary;
+  CleanText(summary.cluster_id);
+  return MessageOf([&summary](auto& out) {
+    PutMessage(
+        out, pb::StreamFanOutResponse::kSummaryFieldNumber,
+        [&summary](auto& to) {
+          PutVerdict<Message>(to, summary);
+          PutNumber(to, Message::kResultCountFieldNumber, summary.results);
+          PutNumber(to, Message::kFailureCountFieldNumber, summary.failures);
+          PutNumber(to, Message::kSkippedCountFieldNumber, summary.skipped);
+          PutElapsed(to, Message::kElapsedFieldNumber, summary.elapsed);
+        });
+  });
+}
+
+}  // namespace coord
