@@ -36,6 +36,27 @@ std::string FreshCorrelationId() {
   return NextCorrelationId("", RandomUuid(random), absl::Now());
 }
 
+// A failure as gRPC tells it.
+struct Failure {
+  absl::Status cause;
+  grpc::Status converted;
+  std::string pushback_ms;  // empty: none
+};
+
+Failure Convert(const absl::Status& status) {
+  Failure failure{status, {}, ""};
+  const std::optional<absl::Duration> retry_after =
+      DetailOf(status).retry_after;
+  if (absl::IsResourceExhausted(status) && retry_after) {
+    failure.pushback_ms = absl::StrCat(absl::ToInt64Milliseconds(*retry_after));
+  }
+  failure.converted =
+      ToGrpcStatus(absl::IsUnavailable(status) && !retry_after
+                       ? WithRetryAfter(status, kDefaultRetryAfter)
+                       : status);
+  return failure;
+}
+
 }  // namespace
 
 std::string EchoMetadata(grpc::CallbackServerContext& context) {
@@ -48,18 +69,16 @@ std::string EchoMetadata(grpc::CallbackServerContext& context) {
 }
 
 grpc::Status FinalStatus(grpc::CallbackServerContext& context,
-                         absl::Status status) {
+                         const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  std::optional<absl::Duration> retry_after = DetailOf(status).retry_after;
-  if (absl::IsUnavailable(status) && !retry_after) {
-    status = WithRetryAfter(std::move(status), kDefaultRetryAfter);
+  // Refusals for a limit are alike and come in crowds, when there is no time to
+  // put each together.
+  thread_local Failure last;
+  if (last.cause != status) last = Convert(status);
+  if (!last.pushback_ms.empty()) {
+    context.AddTrailingMetadata("grpc-retry-pushback-ms", last.pushback_ms);
   }
-  if (absl::IsResourceExhausted(status) && retry_after) {
-    context.AddTrailingMetadata(
-        "grpc-retry-pushback-ms",
-        absl::StrCat(absl::ToInt64Milliseconds(*retry_after)));
-  }
-  return ToGrpcStatus(status);
+  return last.converted;
 }
 
 absl::Duration TimeLeft(const grpc::CallbackServerContext& context,

@@ -22,7 +22,7 @@ std::string EchoMetadata(grpc::CallbackServerContext& context);
 // refusal for a limit also tells gRPC's own retries, in
 // `grpc-retry-pushback-ms`.
 grpc::Status FinalStatus(grpc::CallbackServerContext& context,
-                         absl::Status status);
+                         const absl::Status& status);
 
 // How long an answer is still worth sending: until the caller's deadline, less
 // the smaller of a tenth and `margin`; never negative, infinite without a
@@ -57,9 +57,8 @@ class UnaryCall {
   const std::string& correlation_id() const { return correlation_id_; }
 
   // Once. With OK the response that the handler was given is sent.
-  void Finish(absl::Status status) {
-    std::exchange(reactor_, nullptr)
-        ->Finish(FinalStatus(*context_, std::move(status)));
+  void Finish(const absl::Status& status) {
+    std::exchange(reactor_, nullptr)->Finish(FinalStatus(*context_, status));
   }
 
  private:

@@ -87,7 +87,7 @@ class UnaryFanOut final
     Finish(grpc::Status::OK);
   }
   void OnEngineRefused(absl::Status status) {
-    Finish(FinalStatus(context_, std::move(status)));
+    Finish(FinalStatus(context_, status));
   }
 
  private:

@@ -136,7 +136,7 @@ class KeepAliveStream final
   void End(absl::Status status) {
     if (std::exchange(ended_, true)) return;
     drain_ = {};
-    Finish(FinalStatus(context_, std::move(status)));
+    Finish(FinalStatus(context_, status));
   }
 
   EventLoop& loop_;
