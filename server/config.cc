@@ -69,8 +69,11 @@ void DeclareListeners(CLI::App& app, Config& config) {
              });
   group.Text("--port_file", "CLUSTERD_PORT_FILE", "PATH", config.port_file,
              "file to write the effective addresses to, once both are served");
-  group.Count("--max_grpc_message_bytes", "", config.max_grpc_message_bytes,
+  group.Count("--max_grpc_message_bytes", "", config.grpc.max_message_bytes,
               64 << 10, 256 << 20, "largest gRPC message received");
+  group.Count("--max_grpc_streams", "", config.grpc.max_streams, 1, 1'000'000,
+              "calls, watches among them, that one gRPC connection may have "
+              "open; what is over waits in the client");
   group.Count("--max_http_connections", "", config.listener.max_connections, 1,
               1'000'000, "HTTP connections served at one time");
   group.Count(

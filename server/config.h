@@ -13,6 +13,7 @@
 #include "server/authority_settings.h"
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
+#include "server/grpc_listener.h"
 #include "server/http/client.h"
 #include "server/http/listener.h"
 #include "server/node/evictor.h"
@@ -32,7 +33,7 @@ struct Config {
   std::string port_file;  // where the effective addresses are written; or empty
   HttpListenerOptions listener;  // host and port are those of http_address
   std::string advertise;         // how others reach it, HOST[:PORT]; or empty
-  int max_grpc_message_bytes = 8 << 20;
+  GrpcListenerOptions grpc;      // its address is grpc_address
 
   // Registry.
   std::optional<MitSettings> mit;               // nullopt: the embedded one

@@ -72,7 +72,8 @@ std::string WhyNot(const HostPort& address) {
   return ErrnoText();
 }
 
-void Configure(grpc::ServerBuilder& builder, int max_message_bytes) {
+void Configure(grpc::ServerBuilder& builder,
+               const GrpcListenerOptions& options) {
   // Otherwise a second server starts on the same port in silence.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
@@ -84,14 +85,16 @@ void Configure(grpc::ServerBuilder& builder, int max_message_bytes) {
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       Milliseconds(kMinPingInterval));
-  builder.SetMaxReceiveMessageSize(max_message_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             options.max_streams);
+  builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.SetMaxSendMessageSize(kMaxSendBytes);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcListener>> GrpcListener::Start(
-    const std::string& address, int max_message_bytes,
+    const std::string& address, const GrpcListenerOptions& options,
     std::vector<std::unique_ptr<grpc::Service>> services) {
   gpr_set_log_function(LogFromGrpc);
   grpc::EnableDefaultHealthCheckService(true);
@@ -104,7 +107,7 @@ absl::StatusOr<std::unique_ptr<GrpcListener>> GrpcListener::Start(
   auto listener = std::unique_ptr<GrpcListener>(new GrpcListener);
   listener->services_ = std::move(services);
   grpc::ServerBuilder builder;
-  Configure(builder, max_message_bytes);
+  Configure(builder, options);
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   for (const auto& service : listener->services_) {

@@ -13,6 +13,14 @@
 
 namespace coord {
 
+struct GrpcListenerOptions {
+  int max_message_bytes = 8 << 20;  // of those received
+  // On one connection. Without a limit a client that sends faster than gRPC
+  // takes calls in has them queue up here, where nobody counts them, until all
+  // are too late. More than max_calls and max_queued_calls, so that those tell.
+  int max_streams = 2048;
+};
+
 // Serves `services` with health (one status for each service, and the empty
 // name for all) and reflection.
 class GrpcListener {
@@ -20,7 +28,7 @@ class GrpcListener {
   // Listens on `address`, `host:port`. Errors: UNAVAILABLE, for example `listen
   // for gRPC on 127.0.0.1:7700: address already in use`.
   static absl::StatusOr<std::unique_ptr<GrpcListener>> Start(
-      const std::string& address, int max_message_bytes,
+      const std::string& address, const GrpcListenerOptions& options,
       std::vector<std::unique_ptr<grpc::Service>> services);
   // Stops at once, if Stop was not called.
   ~GrpcListener();

@@ -322,9 +322,8 @@ absl::Status ClusterServer::Impl::ServeGrpc() {
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));
   services.push_back(NewNodeService(backend));
-  absl::StatusOr<std::unique_ptr<GrpcListener>> listener =
-      GrpcListener::Start(config_.grpc_address, config_.max_grpc_message_bytes,
-                          std::move(services));
+  absl::StatusOr<std::unique_ptr<GrpcListener>> listener = GrpcListener::Start(
+      config_.grpc_address, config_.grpc, std::move(services));
   if (!listener.ok()) return listener.status();
   grpc_ = *std::move(listener);
   return absl::OkStatus();

@@ -213,5 +213,35 @@ TEST_F(ChurnTest, LeavesNoMemoryBehind) {
   EXPECT_LT(HeapBytes(), before + (256 << 10));
 }
 
+Config TwoStreams() {
+  Config config = TestConfig();
+  config.grpc.max_streams = 2;
+  return config;
+}
+
+class StreamLimitTest : public ClusterTest {
+ protected:
+  StreamLimitTest() : ClusterTest(TwoStreams()) {}
+
+  absl::Status List(absl::Duration within) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + within));
+    pb::ListClustersResponse response;
+    return FromGrpcStatus(registry_->ListClusters(&context, {}, &response));
+  }
+};
+
+TEST_F(StreamLimitTest, WhatIsOverItWaitsInTheClient) {
+  Watcher first(*registry_, "mTest");
+  first.Next();
+  {
+    Watcher second(*registry_, "mTest");
+    second.Next();
+    EXPECT_EQ(List(absl::Milliseconds(200)).code(),
+              absl::StatusCode::kDeadlineExceeded);
+  }
+  EXPECT_TRUE(List(absl::Minutes(1)).ok());
+}
+
 }  // namespace
 }  // namespace coord
