@@ -6,7 +6,7 @@ programs that ran in turns (A B A B ...), given as the median with its spread, a
 CPU time is preferred over wall time. clusterd, or what it is compared with, runs
 on one core, the nodes and the load on the other.
 
-  bench.py --build build/bench [--quick] [part ...]
+  bench.py [--build build/release] [--out build/bench] [--quick] [part ...]
 """
 import argparse
 import json
@@ -19,21 +19,24 @@ import tempfile
 import plots
 from bars import judged
 from control_part import control, scale, watch
-from fan_out_part import black_hole, fan_out
+from fan_out_part import black_hole, fan_out, linear
 from harness import Bench, format_row
 from limit_part import limit
 from overload_part import overload
 from peer_part import plain_go, plain_python, reference
 
-PARTS = {"fanout": fan_out, "reference": reference, "go": plain_go, "python": plain_python,
-         "limit": limit, "black_hole": black_hole, "control": control, "watch": watch,
-         "scale": scale, "overload": overload}
+PARTS = {"fanout": fan_out, "linear": linear, "reference": reference, "go": plain_go,
+         "python": plain_python, "limit": limit, "black_hole": black_hole, "control": control,
+         "watch": watch, "scale": scale, "overload": overload}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build/bench", type=pathlib.Path)
+    parser.add_argument("--build", default="build/release", type=pathlib.Path,
+                        help="where the programs are")
+    parser.add_argument("--out", default="build/bench", type=pathlib.Path,
+                        help="where the report and its plots go")
     parser.add_argument("--quick", action="store_true", help="three minutes instead of an hour")
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
     arguments = parser.parse_args()
@@ -50,7 +53,8 @@ def main():
             PARTS[name](bench)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    save(bench.report, arguments.build)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    save(bench.report, arguments.out)
     print(busy, end="")
     return 0
 

@@ -110,6 +110,18 @@ def fit(costs):
     print(f"cost of one call with 16 in flight: {mean_y - b * mean_x:.1f} + {b:.2f} * N us of CPU")
 
 
+def linear(bench):
+    """A node call of large calls beside one of smaller ones."""
+    with registered(bench, 1000) as (large, _), registered(bench, 100) as (small, _):
+        call(bench, large, 1000, 16)  # connects
+        call(bench, small, 100, 16)
+        large_costs, small_costs = [], []
+        for _ in range(bench.rounds):
+            large_costs.append(call(bench, large, 1000, 16)["cpu_us_per_call"] / 1000)
+            small_costs.append(call(bench, small, 100, 16)["cpu_us_per_call"] / 100)
+    bench.add("fanout_cpu_per_node_1000_vs_100", "us", large_costs, small_costs, 1000, 16)
+
+
 def black_hole(bench):
     """One node of 20 (and of 50) accepts and never answers; deadline 500 ms."""
     for count, calls in [(20, 200), (50, 200 if bench.quick else 1000)]:
