@@ -41,6 +41,10 @@ class EventLoop {
   // The time of day, for dates in records and for people. Thread-safe.
   virtual absl::Time WallTime() const = 0;
 
+  // The share of the time since it was last asked in which the loop's thread
+  // had something to do, 0 to 1; 0 where that is not known. Only on the loop.
+  virtual double Load() { return 0; }
+
   // Whether the calling thread is the one that runs this loop.
   virtual bool OnLoop() const = 0;
 };

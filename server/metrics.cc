@@ -113,6 +113,10 @@ Metrics::Metrics()
                                 "Fan-outs that are not answered yet.")),
       calls_waiting_(NewGauge(registry_, "clusterd_fanout_calls_waiting",
                               "Fan-outs that wait for room to begin.")),
+      node_calls_allowed_(
+          NewGauge(registry_, "clusterd_fanout_node_calls_allowed",
+                   "Node calls that may be in flight: the limit, or less while "
+                   "the process is too busy to answer more in time.")),
       registrations_(NewGauge(registry_, "clusterd_registrations",
                               "Registrations that this process holds.")),
       clusters_(NewGauge(registry_, "clusterd_clusters",
@@ -180,6 +184,7 @@ void Metrics::OnSelfPreservation(bool active) {
 std::string Metrics::Text(const MetricsSample& sample) {
   calls_in_flight_.Set(sample.calls_in_flight);
   calls_waiting_.Set(sample.calls_waiting);
+  node_calls_allowed_.Set(sample.node_calls_allowed);
   registrations_.Set(static_cast<double>(sample.registrations));
   clusters_.Set(static_cast<double>(sample.clusters));
   servers_.Set(static_cast<double>(sample.servers));

@@ -22,6 +22,7 @@ namespace coord {
 struct MetricsSample {
   int calls_in_flight = 0;
   int calls_waiting = 0;
+  int node_calls_allowed = 0;
   std::size_t registrations = 0;
   std::size_t clusters = 0;
   std::size_t servers = 0;
@@ -81,6 +82,7 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   prometheus::Gauge& self_preservation_;
   prometheus::Gauge& calls_in_flight_;
   prometheus::Gauge& calls_waiting_;
+  prometheus::Gauge& node_calls_allowed_;
   prometheus::Gauge& registrations_;
   prometheus::Gauge& clusters_;
   prometheus::Gauge& servers_;

@@ -359,6 +359,7 @@ MetricsSample ClusterServer::Impl::Sample() const {
   MetricsSample sample;
   sample.calls_in_flight = engine_->calls_in_flight();
   sample.calls_waiting = engine_->calls_waiting();
+  sample.node_calls_allowed = engine_->node_calls_allowed();
   sample.registrations = registrar_->Count();
   for (const SnapshotPtr& cluster : membership_->List()) {
     ++sample.clusters;

@@ -1,9 +1,13 @@
 #include "server/fanout/admission.h"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
+#include "common/text_view.h"
 
 namespace coord {
 namespace {
@@ -11,7 +15,37 @@ namespace {
 // When a caller that was refused may come again.
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
+absl::Status LimitMet(Reason reason, std::string_view what, int limit,
+                      std::string_view addition) {
+  return WithRetryAfter(
+      MakeError(reason,
+                absl::StrCat("call cluster: ", AbslView(what),
+                             " in flight are at their limit of ", limit,
+                             AbslView(addition)),
+                {{"limit", absl::StrCat(limit)}}),
+      kRetryAfter);
+}
+
+absl::Status AtCapacity(std::string_view addition) {
+  return WithRetryAfter(
+      MakeError(
+          Reason::kTooManyNodeCalls,
+          absl::StrCat("call cluster: this process has as many node calls "
+                       "in flight as it can answer in time",
+                       AbslView(addition))),
+      kRetryAfter);
+}
+
 }  // namespace
+
+Admission::Admission(AdmissionLimits limits)
+    : limits_(limits),
+      refusals_{LimitMet(Reason::kTooManyCalls, "calls", limits.calls, ""),
+                LimitMet(Reason::kTooManyNodeCalls, "node calls",
+                         limits.node_calls, ""),
+                AtCapacity("")},
+      capacity_(limits.node_calls),
+      may_wait_(limits.waiting) {}
 
 int Admission::calls() const {
   return static_cast<int>(taken_.load(std::memory_order_relaxed) >> 32);
@@ -24,12 +58,15 @@ int Admission::node_calls() const {
 
 bool Admission::TryTake(std::uint64_t calls, int node_calls) {
   const auto more = static_cast<std::uint64_t>(node_calls);
+  const auto capacity = static_cast<std::uint64_t>(capacity_.load());
   const auto most = static_cast<std::uint64_t>(limits_.node_calls);
   const auto most_calls = static_cast<std::uint64_t>(limits_.calls);
   std::uint64_t taken = taken_.load();
   do {
     if ((taken >> 32) + calls > most_calls) return false;
-    if ((taken & (kOneCall - 1)) + more > most) return false;
+    const std::uint64_t in_flight = taken & (kOneCall - 1);
+    if (in_flight + more > most) return false;
+    if (capacity < most && in_flight >= capacity) return false;
   } while (
       !taken_.compare_exchange_weak(taken, taken + calls * kOneCall + more));
   return true;
@@ -46,7 +83,7 @@ std::optional<Admission::Ticket> Admission::Wait(int node_calls,
   Ticket ticket;
   {
     absl::MutexLock lock(&mutex_);
-    if (queue_.size() >= static_cast<std::size_t>(limits_.waiting)) {
+    if (queue_.size() >= static_cast<std::size_t>(may_wait_.load())) {
       return std::nullopt;
     }
     ticket = Ticket{++last_ticket_};
@@ -92,28 +129,41 @@ void Admission::AdmitWaiting() {
   }
 }
 
+void Admission::SetCapacity(int node_calls, int waiting) {
+  may_wait_.store(std::clamp(waiting, 0, limits_.waiting));
+  capacity_.store(std::clamp(node_calls, 1, limits_.node_calls));
+  AdmitWaiting();
+}
+
 bool Admission::Full() const {
   const int waits = waiting();
-  if (waits < limits_.waiting) return false;
-  return waits > 0 || calls() >= limits_.calls ||
-         node_calls() >= limits_.node_calls;
+  if (waits < may_wait_.load(std::memory_order_relaxed)) return false;
+  return waits > 0 || calls() >= limits_.calls || node_calls() >= capacity();
+}
+
+Admission::Limit Admission::InTheWay() const {
+  if (calls() >= limits_.calls) return Limit::kCalls;
+  return capacity() < limits_.node_calls ? Limit::kCapacity : Limit::kNodeCalls;
 }
 
 absl::Status Admission::Refusal(absl::Duration waited) const {
-  const bool by_calls = calls() >= limits_.calls;
-  const int limit = by_calls ? limits_.calls : limits_.node_calls;
-  std::string message =
-      absl::StrCat("call cluster: ", by_calls ? "calls" : "node calls",
-                   " in flight are at their limit of ", limit);
-  if (waited > absl::ZeroDuration()) {
-    absl::StrAppend(
-        &message, ", and were for ",
-        absl::FormatDuration(absl::Trunc(waited, absl::Milliseconds(1))));
+  const Limit limit = InTheWay();
+  if (waited <= absl::ZeroDuration()) {
+    return refusals_[static_cast<std::size_t>(limit)];
   }
-  return WithRetryAfter(
-      MakeError(by_calls ? Reason::kTooManyCalls : Reason::kTooManyNodeCalls,
-                message, {{"limit", absl::StrCat(limit)}}),
-      kRetryAfter);
+  const std::string addition = absl::StrCat(
+      ", and were for ",
+      absl::FormatDuration(absl::Trunc(waited, absl::Milliseconds(1))));
+  switch (limit) {
+    case Limit::kCalls:
+      return LimitMet(Reason::kTooManyCalls, "calls", limits_.calls, addition);
+    case Limit::kNodeCalls:
+      return LimitMet(Reason::kTooManyNodeCalls, "node calls",
+                      limits_.node_calls, addition);
+    case Limit::kCapacity:
+      break;
+  }
+  return AtCapacity(addition);
 }
 
 }  // namespace coord

@@ -32,7 +32,7 @@ class Admission {
   enum class Ticket : std::uint64_t {};
   using Admitted = absl::AnyInvocable<void() &&>;
 
-  explicit Admission(AdmissionLimits limits) : limits_(limits) {}
+  explicit Admission(AdmissionLimits limits);
 
   // Takes the permits of a call if nobody waits and there is room.
   // `node_calls` must be within the limit.
@@ -52,14 +52,22 @@ class Admission {
   void GiveCall() { Give(kOneCall); }
   void GiveNodeCalls(int n) { Give(static_cast<std::uint64_t>(n)); }
 
+  // What is let in for now, within the limits: a call begins while fewer node
+  // calls than `node_calls` are in flight, however many it adds, and `waiting`
+  // calls may wait. At first what the limits say.
+  void SetCapacity(int node_calls, int waiting);
+  int capacity() const { return capacity_.load(std::memory_order_relaxed); }
+
   // Whether a call could now neither enter nor wait.
   bool Full() const;
   // RESOURCE_EXHAUSTED · TOO_MANY_CALLS or TOO_MANY_NODE_CALLS, whichever limit
-  // is in the way, to a call that `waited`, with the time to come again.
+  // is in the way, to a call that `waited`, with the time to come again. Costs
+  // next to nothing for one that did not wait.
   absl::Status Refusal(absl::Duration waited) const;
 
   int calls() const;
   int node_calls() const;
+  int most_waiting() const { return limits_.waiting; }
   int waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
  private:
@@ -72,11 +80,17 @@ class Admission {
     Admitted admitted;
   };
 
+  enum class Limit { kCalls, kNodeCalls, kCapacity };
+
+  Limit InTheWay() const;
   bool TryTake(std::uint64_t calls, int node_calls);
   void Give(std::uint64_t permits);
   void AdmitWaiting();
 
   const AdmissionLimits limits_;
+  const absl::Status refusals_[3];  // by Limit, of calls that did not wait
+  std::atomic<int> capacity_;
+  std::atomic<int> may_wait_;
   std::atomic<std::uint64_t> taken_ = 0;
   // The size of queue_. It is written before a waiter tries to take and read
   // after a giver has given, in one order for all: one of them sees the other.

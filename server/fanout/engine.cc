@@ -90,8 +90,8 @@ FanOutEngine::Shared::Admit(FanOutCall& call, Delivery delivery,
 FanOutEngine::FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
                            const Membership& membership, TokenSource* tokens,
                            SuspicionSink& suspicions, FanOutObserver& observer)
-    : shared_(new Shared{
-          {std::move(options), membership, tokens, suspicions, observer}}) {
+    : shared_(new Shared{{std::move(options), static_cast<int>(lanes.size()),
+                          membership, tokens, suspicions, observer}}) {
   for (const Lane& lane : lanes) {
     shared_->lanes.push_back(
         std::make_unique<EngineLane>(*lane.loop, *lane.transport));
@@ -127,6 +127,10 @@ int FanOutEngine::calls_in_flight() const {
 
 int FanOutEngine::calls_waiting() const {
   return shared_->state.admission.waiting();
+}
+
+int FanOutEngine::node_calls_allowed() const {
+  return shared_->state.admission.capacity();
 }
 
 }  // namespace coord

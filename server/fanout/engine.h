@@ -115,6 +115,8 @@ class FanOutEngine {
   void Drain();
   int calls_in_flight() const;
   int calls_waiting() const;
+  // How many node calls are let in at once, for now; see LoadGovernor.
+  int node_calls_allowed() const;
 
  private:
   struct Shared;

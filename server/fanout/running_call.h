@@ -27,6 +27,7 @@
 #include "server/fanout/call_plan.h"
 #include "server/fanout/engine.h"
 #include "server/fanout/latency_book.h"
+#include "server/fanout/load_governor.h"
 #include "server/fanout/node_call.h"
 #include "server/fanout/splice.h"
 #include "server/http/transport.h"
@@ -43,6 +44,7 @@ struct EngineLane {
   EventLoop& loop;
   HttpTransport& transport;
   NodeBodyReader reader;
+  LoadWindow load;
   LatencyBook latencies;  // of servers that were called with a hedge
   absl::BitGen random;
   // Keeps the calls alive until they end: callbacks hold bare pointers.
@@ -52,12 +54,14 @@ struct EngineLane {
 // What all calls share.
 struct EngineState {
   const FanOutOptions options;
+  const int loops;
   const Membership& membership;
   TokenSource* const tokens;
   SuspicionSink& suspicions;
   FanOutObserver& observer;
   Admission admission{
       {options.max_calls, options.max_node_calls, options.max_queued_calls}};
+  LoadGovernor governor{admission, loops, options.max_queue_time};
   AttemptBudget hedges{options.hedge_budget_percent / 100.0,
                        options.hedge_budget_reserve};
   AttemptBudget retries{options.retry_budget, options.retry_budget_reserve};

@@ -17,6 +17,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "server/http/thread_load.h"
 #include "server/http/timer_queue.h"
 
 namespace coord {
@@ -76,6 +77,8 @@ class AsioLoop::Impl {
   }
 
   bool OnLoop() const { return this_threads_loop == this; }
+
+  double Load() { return load_.SinceLast(); }
 
   void Stop() {
     std::call_once(stop_once_, [this] { StopOnce(); });
@@ -154,6 +157,7 @@ class AsioLoop::Impl {
   // Only on the loop.
   std::vector<Task> running_;
   TimerQueue timers_;
+  ThreadLoad load_;
   absl::Time armed_ = absl::InfiniteFuture();
 
   std::atomic<bool> stopping_ = false;
@@ -179,6 +183,8 @@ absl::Time AsioLoop::Now() const { return Impl::Now(); }
 absl::Time AsioLoop::WallTime() const { return absl::Now(); }
 
 bool AsioLoop::OnLoop() const { return impl_->OnLoop(); }
+
+double AsioLoop::Load() { return impl_->Load(); }
 
 void AsioLoop::Stop() { impl_->Stop(); }
 

@@ -26,6 +26,7 @@ class AsioLoop final : public EventLoop {
   absl::Time Now() const override;
   absl::Time WallTime() const override;
   bool OnLoop() const override;
+  double Load() override;
 
   // Ends the thread once the task that runs has returned; tasks and timers that
   // wait are destroyed. Not on the loop. Twice is once.

@@ -42,6 +42,8 @@ class ManualLoop final : public EventLoop {
   absl::Time Now() const override { return now_; }
   absl::Time WallTime() const override { return now_; }
   bool OnLoop() const override { return true; }
+  double Load() override { return load_; }
+  void SetLoad(double load) { load_ = load; }
 
   // Runs what was posted, and what that posts; timers stay. How many ran.
   int RunPosted() {
@@ -101,6 +103,7 @@ class ManualLoop final : public EventLoop {
   std::deque<Task> posted_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<absl::Time, std::uint64_t>, Task> timers_;
   std::uint64_t last_timer_ = 0;
+  double load_ = 0;
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
 };
 

@@ -172,5 +172,30 @@ TEST(AsioLoopTest, NameShowsAndIsCut) {
   EXPECT_EQ(name, "a name that is ");
 }
 
+double ThreadCpuSeconds() {
+  timespec spent;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return static_cast<double>(spent.tv_sec) + 1e-9 * spent.tv_nsec;
+}
+
+TEST(AsioLoopTest, KnowsHowBusyItWas) {
+  AsioLoop loop("test");
+  absl::Notification done;
+  double first = 1;
+  double busy = 0;
+  loop.Post([&] {
+    first = loop.Load();
+    const double start = ThreadCpuSeconds();
+    while (ThreadCpuSeconds() < start + 0.02) {
+    }
+    busy = loop.Load();
+    done.Notify();
+  });
+  done.WaitForNotification();
+  EXPECT_EQ(first, 0);
+  EXPECT_GT(busy, 0);
+  EXPECT_LE(busy, 1);
+}
+
 }  // namespace
 }  // namespace coord

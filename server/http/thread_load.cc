@@ -1,0 +1,57 @@
+#include "server/http/thread_load.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <optional>
+
+namespace coord {
+namespace {
+
+absl::Time SteadyNow() {
+  return absl::UnixEpoch() +
+         absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+// `<ns on a processor> <ns waiting for one> <time slices>`: see proc(5), and
+// sched-stats in the kernel's documentation.
+std::optional<absl::Duration> ReadBusy(int file) {
+  std::array<char, 64> text;
+  const ssize_t size = pread(file, text.data(), text.size(), 0);
+  if (size <= 0) return std::nullopt;
+  const char* const end = text.data() + size;
+  std::int64_t ran = 0;
+  std::int64_t waited = 0;
+  const auto [space, bad_ran] = std::from_chars(text.data(), end, ran);
+  if (bad_ran != std::errc{} || space == end) return std::nullopt;
+  const auto [rest, bad_waited] = std::from_chars(space + 1, end, waited);
+  if (bad_waited != std::errc{}) return std::nullopt;
+  return absl::Nanoseconds(ran + waited);
+}
+
+}  // namespace
+
+ThreadLoad::~ThreadLoad() {
+  if (file_ >= 0) close(file_);
+}
+
+double ThreadLoad::SinceLast() {
+  if (file_ < 0)
+    file_ = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+  const std::optional<absl::Duration> busy = ReadBusy(file_);
+  if (!busy) return 0;
+  const absl::Time now = SteadyNow();
+  const absl::Duration passed = now - asked_;
+  const absl::Duration was_busy = *busy - busy_;
+  const bool first = asked_ == absl::InfinitePast();
+  asked_ = now;
+  busy_ = *busy;
+  if (first || passed <= absl::ZeroDuration()) return 0;
+  return std::clamp(absl::FDivDuration(was_busy, passed), 0.0, 1.0);
+}
+
+}  // namespace coord
