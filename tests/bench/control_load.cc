@@ -219,10 +219,15 @@ void Watch(const Options& options) {
   Arrivals ready;
   Arrivals arrivals;
   ready.Expect(options.watchers);
+  // A connection takes no more than --max_grpc_streams of them.
+  constexpr int kWatchersOnOne = 1000;
+  std::vector<std::unique_ptr<Stub>> stubs;
   // They are never destroyed: the process ends with its watches open.
   std::vector<Watcher*> watchers;
   for (int i = 0; i < options.watchers; ++i) {
-    watchers.push_back(new Watcher(*stub, options.type, ready, arrivals));
+    if (i % kWatchersOnOne == 0) stubs.push_back(Connect(options));
+    watchers.push_back(
+        new Watcher(*stubs.back(), options.type, ready, arrivals));
   }
   ready.Await();
   // Lets whoever measures look at the server's memory.
