@@ -21,6 +21,10 @@ constexpr double kSlightlyMore = 0.05;
 // For each loop; enough to keep one busy.
 constexpr int kLeastCapacity = 64;
 
+int Share(int whole, double share) {
+  return static_cast<int>(std::lround(whole * share));
+}
+
 }  // namespace
 
 LoadGovernor::LoadGovernor(Admission& admission, int loops,
@@ -41,23 +45,23 @@ void LoadGovernor::Judge(double load, const LoadWindow& window,
                          absl::Duration length) {
   const int capacity = admission_.capacity();
   if (load < kSaturated) {
-    return admission_.SetCapacity(capacity + static_cast<int>(capacity * kMore),
+    return admission_.SetCapacity(capacity + Share(capacity, kMore),
                                   admission_.most_waiting());
   }
+  // Who waits when more do than can have their turn in time waits in vain.
+  const auto have_a_turn = static_cast<int>(
+      loops_ * window.calls * absl::FDivDuration(max_queue_time_, length));
   if (window.late == 0) {
-    return admission_.SetCapacity(
-        capacity + static_cast<int>(capacity * kSlightlyMore / loops_),
-        admission_.most_waiting());
+    admission_.SetCapacity(capacity + Share(capacity, kSlightlyMore / loops_),
+                           have_a_turn);
+  } else if (window.late < window.calls * kMayBeLate) {
+    admission_.SetCapacity(capacity, have_a_turn);
+  } else {
+    const int in_use = std::min(capacity, admission_.node_calls());
+    admission_.SetCapacity(std::max(kLeastCapacity * loops_,
+                                    in_use - Share(in_use, kLess / loops_)),
+                           have_a_turn);
   }
-  if (window.late < window.calls * kMayBeLate) return;
-  const int in_use = std::min(capacity, admission_.node_calls());
-  // More would be let in too late to be worth their wait.
-  const double calls_in_queue_time =
-      loops_ * window.calls * absl::FDivDuration(max_queue_time_, length);
-  admission_.SetCapacity(
-      std::max(kLeastCapacity * loops_,
-               static_cast<int>(std::lround(in_use * (1 - kLess / loops_)))),
-      static_cast<int>(calls_in_queue_time));
 }
 
 }  // namespace coord

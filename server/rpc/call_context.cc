@@ -59,12 +59,20 @@ Failure Convert(const absl::Status& status) {
 
 }  // namespace
 
-std::string EchoMetadata(grpc::CallbackServerContext& context) {
+std::string EchoReceived(grpc::CallbackServerContext& context) {
   std::string id = Received(context, kCorrelationId);
-  if (id.empty()) id = FreshCorrelationId();
-  context.AddInitialMetadata(kCorrelationId, id);
+  if (!id.empty()) context.AddInitialMetadata(kCorrelationId, id);
   const std::string trace = Received(context, kTraceParent);
   if (!trace.empty()) context.AddInitialMetadata(kTraceParent, trace);
+  return id;
+}
+
+std::string EchoMetadata(grpc::CallbackServerContext& context) {
+  std::string id = EchoReceived(context);
+  if (id.empty()) {
+    id = FreshCorrelationId();
+    context.AddInitialMetadata(kCorrelationId, id);
+  }
   return id;
 }
 

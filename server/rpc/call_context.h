@@ -18,6 +18,9 @@ namespace coord {
 // gets one. Returns the correlation id.
 std::string EchoMetadata(grpc::CallbackServerContext& context);
 
+// The same without an id for a call that has none; empty then.
+std::string EchoReceived(grpc::CallbackServerContext& context);
+
 // What to finish the call with. UNAVAILABLE always says when to come back; a
 // refusal for a limit also tells gRPC's own retries, in
 // `grpc-retry-pushback-ms`.

@@ -240,11 +240,12 @@ class FanOutServiceImpl final : public RawService {
   template <typename ParseRequest>
   absl::StatusOr<FanOutCall> ReadCall(Context& context,
                                       const ParseRequest& parse) const {
-    std::string correlation_id = EchoMetadata(context);
     // Before anything is parsed: when too many come, refusing must be cheap.
     if (absl::Status open = backend_.engine.CheckOpen(); !open.ok()) {
+      EchoReceived(context);
       return open;
     }
+    std::string correlation_id = EchoMetadata(context);
     auto request = parse();
     if (!request.ok()) return request.status();
     auto call = FromProto(*request);
