@@ -126,7 +126,8 @@ void DeclareFanOut(CLI::App& app, Config& config) {
   group.Count("--max_calls", "", fanout.max_calls, 1, 1'000'000,
               "fan-outs in flight");
   group.Count("--max_queued_calls", "", fanout.max_queued_calls, 0, 100'000,
-              "fan-outs that wait when as many as may be are in flight");
+              "fan-outs that wait when as many as may be are in flight; fewer "
+              "where they would wait in vain");
   group.Duration("--max_queue_time", "", fanout.max_queue_time,
                  absl::ZeroDuration(), absl::Minutes(1),
                  "how long they wait, and at most a quarter of the time until "

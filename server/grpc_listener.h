@@ -17,7 +17,8 @@ struct GrpcListenerOptions {
   int max_message_bytes = 8 << 20;  // of those received
   // On one connection. Without a limit a client that sends faster than gRPC
   // takes calls in has them queue up here, where nobody counts them, until all
-  // are too late. More than max_calls and max_queued_calls, so that those tell.
+  // are too late. By default more than max_calls and max_queued_calls, so that
+  // those tell.
   int max_streams = 2048;
 };
 

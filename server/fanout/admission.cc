@@ -15,24 +15,20 @@ namespace {
 // When a caller that was refused may come again.
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
-absl::Status LimitMet(Reason reason, std::string_view what, int limit,
-                      std::string_view addition) {
+absl::Status LimitMet(Reason reason, std::string_view what, int limit) {
   return WithRetryAfter(
       MakeError(reason,
                 absl::StrCat("call cluster: ", AbslView(what),
-                             " in flight are at their limit of ", limit,
-                             AbslView(addition)),
+                             " in flight are at their limit of ", limit),
                 {{"limit", absl::StrCat(limit)}}),
       kRetryAfter);
 }
 
-absl::Status AtCapacity(std::string_view addition) {
+absl::Status AtCapacity() {
   return WithRetryAfter(
-      MakeError(
-          Reason::kTooManyNodeCalls,
-          absl::StrCat("call cluster: this process has as many node calls "
-                       "in flight as it can answer in time",
-                       AbslView(addition))),
+      MakeError(Reason::kTooManyNodeCalls,
+                "call cluster: node calls in flight are as many as this "
+                "process can answer in time"),
       kRetryAfter);
 }
 
@@ -40,10 +36,10 @@ absl::Status AtCapacity(std::string_view addition) {
 
 Admission::Admission(AdmissionLimits limits)
     : limits_(limits),
-      refusals_{LimitMet(Reason::kTooManyCalls, "calls", limits.calls, ""),
-                LimitMet(Reason::kTooManyNodeCalls, "node calls",
-                         limits.node_calls, ""),
-                AtCapacity("")},
+      refusals_{
+          LimitMet(Reason::kTooManyCalls, "calls", limits.calls),
+          LimitMet(Reason::kTooManyNodeCalls, "node calls", limits.node_calls),
+          AtCapacity()},
       capacity_(limits.node_calls),
       may_wait_(limits.waiting) {}
 
@@ -129,10 +125,17 @@ void Admission::AdmitWaiting() {
   }
 }
 
-void Admission::SetCapacity(int node_calls, int waiting) {
-  may_wait_.store(std::clamp(waiting, 0, limits_.waiting));
+void Admission::SetCapacity(int node_calls) {
   capacity_.store(std::clamp(node_calls, 1, limits_.node_calls));
   AdmitWaiting();
+}
+
+void Admission::SetMayWait(int calls) {
+  may_wait_.store(std::clamp(calls, 0, limits_.waiting));
+}
+
+bool Admission::IsLowered() const {
+  return !HasFullCapacity() || may_wait_.load() < limits_.waiting;
 }
 
 bool Admission::Full() const {
@@ -143,27 +146,17 @@ bool Admission::Full() const {
 
 Admission::Limit Admission::InTheWay() const {
   if (calls() >= limits_.calls) return Limit::kCalls;
-  return capacity() < limits_.node_calls ? Limit::kCapacity : Limit::kNodeCalls;
+  return !HasFullCapacity() && node_calls() >= capacity() ? Limit::kCapacity
+                                                          : Limit::kNodeCalls;
 }
 
 absl::Status Admission::Refusal(absl::Duration waited) const {
-  const Limit limit = InTheWay();
-  if (waited <= absl::ZeroDuration()) {
-    return refusals_[static_cast<std::size_t>(limit)];
-  }
-  const std::string addition = absl::StrCat(
-      ", and were for ",
+  const absl::Status& refusal = refusals_[static_cast<std::size_t>(InTheWay())];
+  if (waited <= absl::ZeroDuration()) return refusal;
+  const std::string text = absl::StrCat(
+      refusal.message(), ", and were for ",
       absl::FormatDuration(absl::Trunc(waited, absl::Milliseconds(1))));
-  switch (limit) {
-    case Limit::kCalls:
-      return LimitMet(Reason::kTooManyCalls, "calls", limits_.calls, addition);
-    case Limit::kNodeCalls:
-      return LimitMet(Reason::kTooManyNodeCalls, "node calls",
-                      limits_.node_calls, addition);
-    case Limit::kCapacity:
-      break;
-  }
-  return AtCapacity(addition);
+  return WithDetail(absl::Status(refusal.code(), text), DetailOf(refusal));
 }
 
 }  // namespace coord

@@ -3,6 +3,7 @@
 #ifndef SERVER_FANOUT_ADMISSION_H_
 #define SERVER_FANOUT_ADMISSION_H_
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -52,11 +53,15 @@ class Admission {
   void GiveCall() { Give(kOneCall); }
   void GiveNodeCalls(int n) { Give(static_cast<std::uint64_t>(n)); }
 
-  // What is let in for now, within the limits: a call begins while fewer node
-  // calls than `node_calls` are in flight, however many it adds, and `waiting`
-  // calls may wait. At first what the limits say.
-  void SetCapacity(int node_calls, int waiting);
+  // What is let in for now, at the most what the limits say, as at first: a
+  // call begins while fewer node calls than the capacity are in flight, however
+  // many it adds.
+  void SetCapacity(int node_calls);
+  void SetMayWait(int calls);
   int capacity() const { return capacity_.load(std::memory_order_relaxed); }
+  bool HasFullCapacity() const { return capacity() == limits_.node_calls; }
+  // Whether any of both is less than its limit.
+  bool IsLowered() const;
 
   // Whether a call could now neither enter nor wait.
   bool Full() const;
@@ -67,7 +72,6 @@ class Admission {
 
   int calls() const;
   int node_calls() const;
-  int most_waiting() const { return limits_.waiting; }
   int waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
  private:
@@ -88,7 +92,8 @@ class Admission {
   void AdmitWaiting();
 
   const AdmissionLimits limits_;
-  const absl::Status refusals_[3];  // by Limit, of calls that did not wait
+  // Of calls that did not wait, by Limit.
+  const std::array<absl::Status, 3> refusals_;
   std::atomic<int> capacity_;
   std::atomic<int> may_wait_;
   std::atomic<std::uint64_t> taken_ = 0;

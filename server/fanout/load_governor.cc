@@ -2,28 +2,27 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace coord {
 namespace {
 
 constexpr absl::Duration kWindow = absl::Milliseconds(100);
-// A loop that waits for its sockets for less than this share of the time has no
-// time to spare.
-constexpr double kSaturated = 0.97;
-// Of its time a call may take this share before it counts as late, and this
-// share of calls may be late.
+// A loop that is busy for this share of the time has none to spare; what the
+// hypervisor takes and interrupts count for nothing.
+constexpr double kSaturated = 0.9;
+// Of its time a call may take this share before it counts as late, and less
+// than this share of calls may be late.
 constexpr double kMayTake = 0.5;
 constexpr double kMayBeLate = 0.1;
-// By how much the capacity changes after one window.
+// By which share less of what is in use is let in after one window, or more of
+// the capacity: all loops together.
 constexpr double kLess = 0.3;
 constexpr double kMore = 0.25;
 constexpr double kSlightlyMore = 0.05;
 // For each loop; enough to keep one busy.
 constexpr int kLeastCapacity = 64;
-
-int Share(int whole, double share) {
-  return static_cast<int>(std::lround(whole * share));
-}
+constexpr int kAsManyAsConfigured = std::numeric_limits<int>::max();
 
 }  // namespace
 
@@ -32,36 +31,52 @@ LoadGovernor::LoadGovernor(Admission& admission, int loops,
     : admission_(admission), loops_(loops), max_queue_time_(max_queue_time) {}
 
 void LoadGovernor::OnCallEnded(EventLoop& loop, LoadWindow& window,
-                               absl::Duration took, absl::Duration allowed) {
+                               int node_calls, absl::Duration took,
+                               absl::Duration allowed) {
   ++window.calls;
   if (took > allowed * kMayTake) ++window.late;
+  window.in_use = std::max(window.in_use, admission_.node_calls() + node_calls);
+  LookAt(loop, window);
+}
+
+void LoadGovernor::LookAt(EventLoop& loop, LoadWindow& window) {
   const absl::Time now = loop.Now();
-  if (now < window.start + kWindow) return;
-  Judge(loop.Load(), window, now - window.start);
-  window = {now};
+  const absl::Duration length = now - window.start;
+  if (length >= kWindow) {
+    Judge(loop.Load(), window, length);
+    window = {.start = now, .timer_runs = window.timer_runs};
+  }
+  // What fills a lowered capacity may not end for long.
+  if (window.timer_runs || !admission_.IsLowered()) return;
+  window.timer_runs = true;
+  loop.RunAfter(kWindow, [this, &loop, &window] {
+    window.timer_runs = false;
+    LookAt(loop, window);
+  });
 }
 
 void LoadGovernor::Judge(double load, const LoadWindow& window,
                          absl::Duration length) {
   const int capacity = admission_.capacity();
+  const auto share = [this](int whole, double part) {
+    return static_cast<int>(std::lround(whole * part / loops_));
+  };
   if (load < kSaturated) {
-    return admission_.SetCapacity(capacity + Share(capacity, kMore),
-                                  admission_.most_waiting());
+    admission_.SetCapacity(capacity + share(capacity, kMore));
+    if (admission_.HasFullCapacity())
+      admission_.SetMayWait(kAsManyAsConfigured);
+    return;
   }
-  // Who waits when more do than can have their turn in time waits in vain.
-  const auto have_a_turn = static_cast<int>(
-      loops_ * window.calls * absl::FDivDuration(max_queue_time_, length));
-  if (window.late == 0) {
-    admission_.SetCapacity(capacity + Share(capacity, kSlightlyMore / loops_),
-                           have_a_turn);
-  } else if (window.late < window.calls * kMayBeLate) {
-    admission_.SetCapacity(capacity, have_a_turn);
+  if (window.late == 0 || window.late < window.calls * kMayBeLate) {
+    admission_.SetCapacity(capacity + share(capacity, kSlightlyMore));
   } else {
-    const int in_use = std::min(capacity, admission_.node_calls());
-    admission_.SetCapacity(std::max(kLeastCapacity * loops_,
-                                    in_use - Share(in_use, kLess / loops_)),
-                           have_a_turn);
+    const int in_use = std::min(capacity, window.in_use);
+    admission_.SetCapacity(
+        std::max(kLeastCapacity * loops_, in_use - share(in_use, kLess)));
   }
+  // More than have their turn in time would wait in vain.
+  admission_.SetMayWait(static_cast<int>(
+      loops_ * window.calls * absl::FDivDuration(max_queue_time_, length)));
 }
 
 }  // namespace coord

@@ -231,8 +231,8 @@ void RunningCall::End(Ending ending) {
     engine_.suspicions.Suspect(plan_.snapshot->identity, ServerOf(i));
   }
   engine_.admission.GiveCall();
-  engine_.governor.OnCallEnded(lane_.loop, lane_.load, summary.elapsed,
-                               deadline_ - start_);
+  engine_.governor.OnCallEnded(lane_.loop, lane_.load, plan_.concurrency,
+                               summary.elapsed, deadline_ - start_);
 }
 
 void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <ctime>
 #include <optional>
 
 namespace coord {
@@ -17,20 +18,23 @@ absl::Time SteadyNow() {
          absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
-// `<ns on a processor> <ns waiting for one> <time slices>`: see proc(5), and
-// sched-stats in the kernel's documentation.
+// Schedstat is `<ns on a processor> <ns waiting for one> <time slices>`: see
+// proc(5), and sched-stats in the kernel's documentation. Its first figure may
+// be a clock tick old.
 std::optional<absl::Duration> ReadBusy(int file) {
   std::array<char, 64> text;
   const ssize_t size = pread(file, text.data(), text.size(), 0);
   if (size <= 0) return std::nullopt;
   const char* const end = text.data() + size;
-  std::int64_t ran = 0;
+  const char* const space = std::find<const char*>(text.data(), end, ' ');
+  if (space == end) return std::nullopt;
   std::int64_t waited = 0;
-  const auto [space, bad_ran] = std::from_chars(text.data(), end, ran);
-  if (bad_ran != std::errc{} || space == end) return std::nullopt;
-  const auto [rest, bad_waited] = std::from_chars(space + 1, end, waited);
-  if (bad_waited != std::errc{}) return std::nullopt;
-  return absl::Nanoseconds(ran + waited);
+  if (std::from_chars(space + 1, end, waited).ec != std::errc{}) {
+    return std::nullopt;
+  }
+  timespec ran;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ran);
+  return absl::DurationFromTimespec(ran) + absl::Nanoseconds(waited);
 }
 
 }  // namespace

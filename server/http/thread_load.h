@@ -17,8 +17,9 @@ class ThreadLoad {
   ThreadLoad& operator=(const ThreadLoad&) = delete;
 
   // The share of the time since it was last asked in which the thread ran or
-  // waited for a processor: 0 to 1. 0 at the first time, and where the system
-  // keeps no account (schedstat).
+  // waited for a processor: 0 to 1. Neither is what interrupts or a hypervisor
+  // took from it. 0 at the first time, and where the system keeps no account
+  // (schedstat).
   double SinceLast();
 
  private:

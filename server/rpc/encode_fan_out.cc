@@ -83,7 +83,7 @@ void Clean(NodeOutcome& outcome) {
   CleanText(outcome.message);
   for (auto& [name, value] : outcome.headers) {
     CleanText(name);
-    if (!IsPrintableAscii(value)) value = EscapeHeaderValue(std::move(value));
+    if (!IsPrintableAscii(value)) value = EscapeHeaderValue(value);
   }
 }
 

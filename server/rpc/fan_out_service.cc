@@ -181,7 +181,7 @@ class RefusedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnDone() override { delete this; }
 };
 
-// Messages of gRPC's that are not protobuf's yet, or any more.
+// Requests and responses as bytes, which are parsed and written here.
 using RawService = pb::FanOutService::WithRawCallbackMethod_FanOut<
     pb::FanOutService::WithRawCallbackMethod_StreamFanOut<
         pb::FanOutService::Service>>;
@@ -192,9 +192,8 @@ absl::StatusOr<Message> Parse(const grpc::ByteBuffer& bytes) {
   grpc::ProtoBufferReader reader(&buffer);
   Message message;
   if (!reader.status().ok() || !message.ParseFromZeroCopyStream(&reader)) {
-    return MakeError(Reason::kInvalidField,
-                     absl::StrCat("fan out: the request is no ",
-                                  Message::descriptor()->full_name()));
+    return InvalidField(
+        "request", absl::StrCat("is no ", Message::descriptor()->full_name()));
   }
   return message;
 }

@@ -232,8 +232,8 @@ TEST_F(BadRequestTest, BytesThatAreNoRequestAreRefused) {
                    grpc::StubOptions(), &request, &response, done);
   });
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(status.error_message(),
-            "fan out: the request is no mimik.cluster.v1.FanOutRequest");
+  EXPECT_THAT(Violations(FromGrpcStatus(status)),
+              ElementsAre("request: is no mimik.cluster.v1.FanOutRequest"));
 }
 
 TEST_F(BadRequestTest, ABadRegistrationNamesEveryField) {

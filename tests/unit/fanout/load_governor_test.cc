@@ -26,7 +26,7 @@ class LoadGovernorTest : public testing::Test {
     End(took);
   }
   void End(absl::Duration took) {
-    governor_.OnCallEnded(loop_, window_, took, kAllowed);
+    governor_.OnCallEnded(loop_, window_, /*node_calls=*/0, took, kAllowed);
   }
 
   ManualLoop loop_;
@@ -36,7 +36,7 @@ class LoadGovernorTest : public testing::Test {
 };
 
 TEST_F(LoadGovernorTest, SlowNodesAloneLimitNothing) {
-  loop_.SetLoad(0.96);
+  loop_.SetLoad(0.89);
   Window(100, kLate);
   EXPECT_EQ(admission_.capacity(), kMost);
 }
@@ -117,6 +117,42 @@ TEST_F(LoadGovernorTest, WhoWaitsIsLetInAsSoonAsThereIsRoom) {
   EXPECT_TRUE(admitted);
 }
 
+TEST_F(LoadGovernorTest, WhatIsInFlightForLongHoldsNobodyUp) {
+  ASSERT_TRUE(admission_.TryEnter(1000));
+  loop_.SetLoad(1);
+  Window(100, kLate);
+  EXPECT_FALSE(admission_.TryEnter(1));
+  loop_.SetLoad(0);
+  loop_.Advance(absl::Milliseconds(200));  // and no call ends
+  EXPECT_TRUE(admission_.TryEnter(1));
+  loop_.Advance(absl::Seconds(3));
+  EXPECT_EQ(admission_.capacity(), kMost);
+  EXPECT_FALSE(admission_.IsLowered());
+  EXPECT_EQ(loop_.timers(), 0u);
+}
+
+TEST_F(LoadGovernorTest, ALoopIsOneOfAll) {
+  LoadGovernor governor(admission_, 2, absl::Milliseconds(100));
+  ASSERT_TRUE(admission_.TryEnter(1000));
+  ManualLoop busy;
+  busy.SetLoad(1);
+  ManualLoop idle;
+  LoadWindow busy_window;
+  LoadWindow idle_window;
+  governor.OnCallEnded(busy, busy_window, 0, kLate, kAllowed);
+  EXPECT_EQ(admission_.capacity(), 850);
+  governor.OnCallEnded(idle, idle_window, 0, kInTime, kAllowed);
+  EXPECT_EQ(admission_.capacity(), 956);
+  EXPECT_TRUE(admission_.IsLowered());
+}
+
+TEST_F(LoadGovernorTest, TheCallThatEndedCountsAsInUse) {
+  loop_.SetLoad(1);
+  loop_.Advance(absl::Milliseconds(100));
+  governor_.OnCallEnded(loop_, window_, 500, kLate, kAllowed);
+  EXPECT_EQ(admission_.capacity(), 350);
+}
+
 class OverloadTest : public FanOutTest {};
 
 TEST_F(OverloadTest, ACallThatCannotBeAnsweredInTimeIsRefused) {
@@ -127,19 +163,22 @@ TEST_F(OverloadTest, ACallThatCannotBeAnsweredInTimeIsRefused) {
   call.time_left = absl::Seconds(10);
   auto first = Start(call);
   auto second = Start(call);
+  auto third = Start(call);
+  auto fourth = Start(call);
   loop_.SetLoad(1);
   loop_.Advance(absl::Seconds(6));
   for (int i = 0; i < 100; ++i) Answer(absl::StrCat("n", i));
   ASSERT_TRUE(first->answer.has_value());
-  EXPECT_EQ(engine().node_calls_allowed(), 70);
-  auto third = Start(call);
-  ASSERT_TRUE(third->refusal.has_value());
-  EXPECT_TRUE(HasReason(*third->refusal, Reason::kTooManyNodeCalls));
-  EXPECT_EQ(third->refusal->message(),
-            "call cluster: this process has as many node calls in flight as it "
-            "can answer in time");
-  EXPECT_EQ(DetailOf(*third->refusal).retry_after, absl::Milliseconds(100));
-  EXPECT_EQ(engine().CheckOpen(), *third->refusal);
+  EXPECT_EQ(engine().node_calls_allowed(), 280);
+  auto fifth = Start(call);
+  ASSERT_TRUE(fifth->refusal.has_value());
+  EXPECT_TRUE(HasReason(*fifth->refusal, Reason::kTooManyNodeCalls));
+  EXPECT_EQ(
+      fifth->refusal->message(),
+      "call cluster: node calls in flight are as many as this process can "
+      "answer in time");
+  EXPECT_EQ(DetailOf(*fifth->refusal).retry_after, absl::Milliseconds(100));
+  EXPECT_EQ(engine().CheckOpen(), *fifth->refusal);
 
   for (int i = 0; i < 100; ++i) Answer(absl::StrCat("n", i));
   ASSERT_TRUE(second->answer.has_value());
