@@ -63,9 +63,8 @@ void LoadGovernor::Judge(double load, const LoadWindow& window,
   };
   if (load < kSaturated) {
     admission_.SetCapacity(capacity + share(capacity, kMore));
-    if (admission_.HasFullCapacity())
-      admission_.SetMayWait(kAsManyAsConfigured);
-    return;
+    if (!admission_.HasFullCapacity()) return;
+    return admission_.SetMayWait(kAsManyAsConfigured);
   }
   if (window.late == 0 || window.late < window.calls * kMayBeLate) {
     admission_.SetCapacity(capacity + share(capacity, kSlightlyMore));
