@@ -92,6 +92,7 @@ void Run(const Options& options, Work work) {
   std::mutex mutex;
   std::vector<double> all;
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<std::size_t>(options.clients));
   const absl::Time start = absl::Now();
   for (int i = 0; i < options.clients; ++i) {
     threads.emplace_back([&] {
