@@ -149,6 +149,7 @@ double RunBare(std::uint16_t port, int connections, int requests) {
   asio::io_context io(1);
   int left = requests;
   std::vector<std::unique_ptr<BareConnection>> all;
+  all.reserve(static_cast<std::size_t>(connections));
   for (int i = 0; i < connections; ++i) {
     all.push_back(std::make_unique<BareConnection>(io, port, left));
   }

@@ -49,6 +49,7 @@ TEST(AsioLoopTest, TakesTasksFromManyThreads) {
   int sum = 0;  // only touched on the loop
   absl::BlockingCounter left(kThreads * kTasks);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < kTasks; ++i) {
@@ -177,7 +178,8 @@ TEST(AsioLoopTest, NameShowsAndIsCut) {
 double ThreadCpuSeconds() {
   timespec spent;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-  return static_cast<double>(spent.tv_sec) + 1e-9 * spent.tv_nsec;
+  return static_cast<double>(spent.tv_sec) +
+         1e-9 * static_cast<double>(spent.tv_nsec);
 }
 
 TEST(AsioLoopTest, KnowsHowBusyItWas) {
