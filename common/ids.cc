@@ -9,7 +9,7 @@
 #include "absl/random/distributions.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace coord {
 namespace {
@@ -41,14 +41,10 @@ std::string RandomUuid(absl::BitGenRef random) {
   const auto high = absl::Uniform<std::uint64_t>(random);
   const auto low = absl::Uniform<std::uint64_t>(random);
   // The fixed bits of RFC 4122: version 4, variant 10.
-  const auto four = [](std::uint64_t bits) {
-    return absl::Hex(bits, absl::kZeroPad4);
-  };
-  return absl::StrCat(absl::Hex(high >> 32, absl::kZeroPad8), "-",
-                      four((high >> 16) & 0xffff), "-",
-                      four((high & 0x0fff) | 0x4000), "-",
-                      four(((low >> 48) & 0x3fff) | 0x8000), "-",
-                      absl::Hex(low & 0xffff'ffff'ffff, absl::kZeroPad12));
+  return absl::StrFormat("%08x-%04x-%04x-%04x-%012x", high >> 32,
+                         (high >> 16) & 0xffff, (high & 0x0fff) | 0x4000,
+                         ((low >> 48) & 0x3fff) | 0x8000,
+                         low & 0xffff'ffff'ffff);
 }
 
 std::string SecretId() {

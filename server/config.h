@@ -33,7 +33,7 @@ struct Config {
   std::string port_file;  // where the effective addresses are written; or empty
   HttpListenerOptions listener;  // host and port are those of http_address
   std::string advertise;         // how others reach it, HOST[:PORT]; or empty
-  GrpcListenerOptions grpc;      // its address is grpc_address
+  GrpcListenerOptions grpc;
 
   // Registry.
   std::optional<MitSettings> mit;               // nullopt: the embedded one

@@ -78,7 +78,7 @@ class AsioLoop::Impl {
 
   bool OnLoop() const { return this_threads_loop == this; }
 
-  double Load() { return load_.SinceLast(); }
+  double Load() { return load_.SinceLast(Now()); }
 
   void Stop() {
     std::call_once(stop_once_, [this] { StopOnce(); });

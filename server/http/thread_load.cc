@@ -6,17 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <chrono>
+#include <cstdint>
 #include <ctime>
 #include <optional>
 
 namespace coord {
 namespace {
-
-absl::Time SteadyNow() {
-  return absl::UnixEpoch() +
-         absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-}
 
 // Schedstat is `<ns on a processor> <ns waiting for one> <time slices>`: see
 // proc(5), and sched-stats in the kernel's documentation. Its first figure may
@@ -43,12 +38,12 @@ ThreadLoad::~ThreadLoad() {
   if (file_ >= 0) close(file_);
 }
 
-double ThreadLoad::SinceLast() {
-  if (file_ < 0)
+double ThreadLoad::SinceLast(absl::Time now) {
+  if (file_ < 0) {
     file_ = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+  }
   const std::optional<absl::Duration> busy = ReadBusy(file_);
   if (!busy) return 0;
-  const absl::Time now = SteadyNow();
   const absl::Duration passed = now - asked_;
   const absl::Duration was_busy = *busy - busy_;
   const bool first = asked_ == absl::InfinitePast();

@@ -2,8 +2,6 @@
 #ifndef SERVER_HTTP_THREAD_LOAD_H_
 #define SERVER_HTTP_THREAD_LOAD_H_
 
-#include <cstdint>
-
 #include "absl/time/time.h"
 
 namespace coord {
@@ -19,8 +17,8 @@ class ThreadLoad {
   // The share of the time since it was last asked in which the thread ran or
   // waited for a processor: 0 to 1. Neither is what interrupts or a hypervisor
   // took from it. 0 at the first time, and where the system keeps no account
-  // (schedstat).
-  double SinceLast();
+  // (schedstat). `now` is of a clock that never jumps.
+  double SinceLast(absl::Time now);
 
  private:
   int file_ = -1;
