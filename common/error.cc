@@ -42,6 +42,8 @@ constexpr std::array kReasons = {
               Code::kFailedPrecondition},
     ReasonRow{Reason::kPolicyImpossible, "POLICY_IMPOSSIBLE",
               Code::kFailedPrecondition},
+    ReasonRow{Reason::kTooFewServers, "TOO_FEW_SERVERS",
+              Code::kFailedPrecondition},
     ReasonRow{Reason::kAuthorityRejectedCredentials,
               "AUTHORITY_REJECTED_CREDENTIALS", Code::kFailedPrecondition},
     ReasonRow{Reason::kEtagMismatch, "ETAG_MISMATCH", Code::kAborted},

@@ -24,6 +24,7 @@ enum class Reason {
   kManagementOff,                 // FAILED_PRECONDITION
   kNotRegistered,                 // FAILED_PRECONDITION
   kPolicyImpossible,              // FAILED_PRECONDITION
+  kTooFewServers,                 // FAILED_PRECONDITION
   kAuthorityRejectedCredentials,  // FAILED_PRECONDITION
   kEtagMismatch,                  // ABORTED
   kAuthorityUnavailable,          // UNAVAILABLE

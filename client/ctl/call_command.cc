@@ -185,7 +185,9 @@ class CallCommand final : public Command {
     if (question != std::string::npos) {
       http().set_query(path_.substr(question + 1));
     }
-    for (const std::string& id : server_ids_) request_.add_server_ids(id);
+    for (const std::string& id : server_ids_) {
+      request_.mutable_selection()->add_server_ids(id);
+    }
     policy_named_ =
         request_.policy().kind_case() != pb::CompletionPolicy::KIND_NOT_SET &&
         !request_.policy().has_best_effort();

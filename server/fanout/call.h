@@ -39,12 +39,21 @@ enum class IdentityCheck {
   kOff,
 };
 
+// Whom a call is for: exactly these, so an empty one is for nobody.
+struct Selection {
+  std::vector<std::string> server_ids;
+};
+
 struct FanOutCall {
   // Whom to call: one of both at least; see Membership::Snapshot.
   std::string type;
   std::string cluster_id;
-  std::string origin_server_id;         // left out; empty: nobody is
-  std::vector<std::string> server_ids;  // only these; empty: all
+  std::string origin_server_id;        // left out; empty: nobody is
+  std::optional<Selection> selection;  // nullopt: all
+  // The older way to choose, never together with a selection: only these;
+  // empty: all.
+  std::vector<std::string> server_ids;
+  int min_expected = 0;  // with fewer expected nothing is sent
 
   std::string method = "GET";
   std::string path;   // starts with `/`, appended to each base URL

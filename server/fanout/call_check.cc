@@ -91,11 +91,21 @@ class Checker {
     Expect(call_.origin_server_id.empty() ||
                IsValidServerId(call_.origin_server_id),
            "origin_server_id", AbslView(kServerIdRule));
-    Expect(call_.server_ids.size() <= kMaxSelected, "server_ids",
-           "must be at most ", kMaxSelected);
-    for (std::size_t i = 0; i < call_.server_ids.size(); ++i) {
-      if (IsValidServerId(call_.server_ids[i])) continue;
-      return Expect(false, absl::StrCat("server_ids[", i, "]"),
+    CheckServerIds(call_.server_ids, "server_ids");
+    if (call_.selection) {
+      CheckServerIds(call_.selection->server_ids, "selection.server_ids");
+    }
+    Expect(!call_.selection || call_.server_ids.empty(), "selection",
+           "must not be set together with server_ids");
+    Expect(call_.min_expected >= 0, "min_expected", "must not be negative");
+  }
+
+  void CheckServerIds(const std::vector<std::string>& ids,
+                      absl::string_view field) {
+    Expect(ids.size() <= kMaxSelected, field, "must be at most ", kMaxSelected);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (IsValidServerId(ids[i])) continue;
+      return Expect(false, absl::StrCat(field, "[", i, "]"),
                     AbslView(kServerIdRule));
     }
   }

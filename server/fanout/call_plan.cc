@@ -45,13 +45,25 @@ void ExpectStranger(const std::string& server_id, CallPlan& plan) {
   ++plan.callable;
 }
 
+// Whom the call chooses; nullptr: all.
+const std::vector<std::string>* ChosenBy(const FanOutCall& call) {
+  if (call.selection) return &call.selection->server_ids;
+  return call.server_ids.empty() ? nullptr : &call.server_ids;
+}
+
+std::size_t NodesAtMost(const FanOutCall& call,
+                        const ClusterSnapshot& snapshot) {
+  const std::vector<std::string>* chosen = ChosenBy(call);
+  return chosen == nullptr ? snapshot.servers.size() : chosen->size();
+}
+
 void SelectNodes(const FanOutCall& call, CallPlan& plan) {
   const ClusterSnapshot& snapshot = *plan.snapshot;
-  const std::size_t most = call.server_ids.empty() ? snapshot.servers.size()
-                                                   : call.server_ids.size();
+  const std::size_t most = NodesAtMost(call, snapshot);
   plan.nodes.reserve(most);
   plan.outcomes.reserve(most);
-  if (call.server_ids.empty()) {
+  const std::vector<std::string>* chosen = ChosenBy(call);
+  if (chosen == nullptr) {
     for (const ServerPtr& server : snapshot.servers) {
       if (server->server_id != call.origin_server_id) {
         ExpectMember(*server, plan);
@@ -59,7 +71,7 @@ void SelectNodes(const FanOutCall& call, CallPlan& plan) {
     }
     return;
   }
-  std::vector<std::string> selected = call.server_ids;
+  std::vector<std::string> selected = *chosen;
   std::sort(selected.begin(), selected.end());
   selected.erase(std::unique(selected.begin(), selected.end()), selected.end());
   for (const std::string& id : selected) {
@@ -82,6 +94,19 @@ absl::Status CheckPolicy(const CallPlan& plan, const CompletionPolicy& policy) {
       .CheckPossible();
 }
 
+absl::Status CheckExpected(const FanOutCall& call, const CallPlan& plan) {
+  const int expected = static_cast<int>(plan.nodes.size());
+  if (expected >= call.min_expected) return absl::OkStatus();
+  return MakeError(
+      Reason::kTooFewServers,
+      absl::StrCat("call cluster ", plan.snapshot->identity.id, ": ", expected,
+                   expected == 1 ? " server is" : " servers are",
+                   " expected, but the call wants at least ",
+                   call.min_expected),
+      {{"expected", absl::StrCat(expected)},
+       {"min_expected", absl::StrCat(call.min_expected)}});
+}
+
 int MostAtOnce(int nodes, const FanOutCall& call,
                const FanOutOptions& options) {
   return std::min({nodes, options.max_node_calls_per_call,
@@ -99,9 +124,8 @@ bool Has(const HttpHeaders& headers, std::string_view name) {
 
 int NodeCallsAtMost(const FanOutCall& call, const FanOutOptions& options,
                     const ClusterSnapshot& snapshot) {
-  const std::size_t nodes = call.server_ids.empty() ? snapshot.servers.size()
-                                                    : call.server_ids.size();
-  return std::max(1, MostAtOnce(static_cast<int>(nodes), call, options));
+  const int nodes = static_cast<int>(NodesAtMost(call, snapshot));
+  return std::max(1, MostAtOnce(nodes, call, options));
 }
 
 absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
@@ -118,6 +142,7 @@ absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
         {{"server_id", call.origin_server_id}});
   }
   SelectNodes(call, plan);
+  if (absl::Status s = CheckExpected(call, plan); !s.ok()) return s;
   if (absl::Status s = CheckPolicy(plan, call.policy); !s.ok()) return s;
 
   plan.concurrency = MostAtOnce(plan.sendable, call, options);

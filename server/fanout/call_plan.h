@@ -40,7 +40,7 @@ int NodeCallsAtMost(const FanOutCall& call, const FanOutOptions& options,
 
 // Selects the nodes of a call that CheckCall found good. Errors:
 // FAILED_PRECONDITION · NOT_REGISTERED (the origin is no member),
-// POLICY_IMPOSSIBLE.
+// TOO_FEW_SERVERS, POLICY_IMPOSSIBLE.
 absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
                                   const FanOutOptions& options,
                                   SnapshotPtr snapshot);

@@ -1,6 +1,8 @@
 #include "server/rpc/convert_fan_out.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/utf8.h"
@@ -87,6 +89,14 @@ IdentityCheck IdentityCheckFromProto(pb::IdentityCheck check,
   }
 }
 
+// The older way to choose, in which no ids are all.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+std::vector<std::string> ServerIdsFromProto(const pb::FanOutRequest& request) {
+  return {request.server_ids().begin(), request.server_ids().end()};
+}
+#pragma GCC diagnostic pop
+
 void HttpFromProto(const pb::HttpCall& http, FanOutCall* call) {
   if (!http.method().empty()) call->method = http.method();
   call->path = http.path();
@@ -116,8 +126,12 @@ absl::StatusOr<FanOutCall> FromProto(const pb::FanOutRequest& request) {
   call.type = request.type();
   call.cluster_id = request.cluster_id();
   call.origin_server_id = request.origin_server_id();
-  call.server_ids.assign(request.server_ids().begin(),
-                         request.server_ids().end());
+  call.server_ids = ServerIdsFromProto(request);
+  if (request.has_selection()) {
+    const auto& ids = request.selection().server_ids();
+    call.selection.emplace().server_ids.assign(ids.begin(), ids.end());
+  }
+  call.min_expected = request.min_expected();
   if (request.has_http()) {
     HttpFromProto(request.http(), &call);
   } else {

@@ -282,7 +282,8 @@ TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {
   EXPECT_EQ(request.http().headers(0).name(), "x-a");
   EXPECT_EQ(request.http().headers(0).value(), "b");
   EXPECT_EQ(request.origin_server_id(), "node-1");
-  EXPECT_THAT(request.server_ids(), testing::ElementsAre("node-2", "node-3"));
+  EXPECT_THAT(request.selection().server_ids(),
+              testing::ElementsAre("node-2", "node-3"));
   EXPECT_EQ(request.policy().at_least(), 2);
   EXPECT_EQ(request.body_view(), pb::BODY_VIEW_ALL);
   EXPECT_EQ(request.retry().max_attempts(), 1);

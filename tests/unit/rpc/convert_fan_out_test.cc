@@ -11,6 +11,7 @@ namespace coord {
 namespace {
 
 using testing::ElementsAre;
+using testing::IsEmpty;
 
 pb::FanOutRequest ValidRequest() {
   pb::FanOutRequest request;
@@ -62,7 +63,8 @@ TEST(FanOutFromProtoTest, EveryFieldArrives) {
   request.mutable_retry()->add_statuses(503);
   request.set_idempotent(false);
   request.set_max_concurrency(7);
-  request.add_server_ids("node-2");
+  request.mutable_selection()->add_server_ids("node-2");
+  request.set_min_expected(3);
   request.set_body_view(pb::BODY_VIEW_ALL);
   request.set_identity_check(pb::IDENTITY_CHECK_OFF);
   request.set_max_answer_bytes(1000);
@@ -85,13 +87,38 @@ TEST(FanOutFromProtoTest, EveryFieldArrives) {
   EXPECT_THAT(call->retry.statuses, ElementsAre(503));
   EXPECT_EQ(call->idempotent, false);
   EXPECT_EQ(call->max_concurrency, 7);
-  EXPECT_THAT(call->server_ids, ElementsAre("node-2"));
+  ASSERT_TRUE(call->selection.has_value());
+  EXPECT_THAT(call->selection->server_ids, ElementsAre("node-2"));
+  EXPECT_EQ(call->min_expected, 3);
   EXPECT_EQ(call->body_view, BodyView::kAll);
   EXPECT_EQ(call->identity_check, IdentityCheck::kOff);
   EXPECT_EQ(call->max_answer_bytes, 1000u);
   EXPECT_EQ(call->customer_name, "c");
   ASSERT_TRUE(call->hedge.has_value());
   EXPECT_EQ(call->hedge->delay, absl::Milliseconds(1));
+}
+
+TEST(FanOutFromProtoTest, NoSelectionIsAnotherThanAnEmptyOne) {
+  pb::FanOutRequest request = ValidRequest();
+  EXPECT_FALSE(FromProto(request)->selection.has_value());
+  request.mutable_selection();
+  const auto call = FromProto(request);
+  ASSERT_TRUE(call.ok()) << call.status();
+  ASSERT_TRUE(call->selection.has_value());
+  EXPECT_THAT(call->selection->server_ids, IsEmpty());
+}
+
+// As callers that were written before there was a selection do.
+TEST(FanOutFromProtoTest, TheOlderChoiceKeepsItsMeaning) {
+  pb::FanOutRequest request = ValidRequest();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  request.add_server_ids("node-2");
+#pragma GCC diagnostic pop
+  const auto call = FromProto(request);
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_THAT(call->server_ids, ElementsAre("node-2"));
+  EXPECT_FALSE(call->selection.has_value());
 }
 
 TEST(FanOutFromProtoTest, AHedgeMayLeaveItsDelayToTheServer) {
