@@ -44,6 +44,8 @@ constexpr std::array kReasons = {
               Code::kFailedPrecondition},
     ReasonRow{Reason::kTooFewServers, "TOO_FEW_SERVERS",
               Code::kFailedPrecondition},
+    ReasonRow{Reason::kNothingStored, "NOTHING_STORED",
+              Code::kFailedPrecondition},
     ReasonRow{Reason::kAuthorityRejectedCredentials,
               "AUTHORITY_REJECTED_CREDENTIALS", Code::kFailedPrecondition},
     ReasonRow{Reason::kEtagMismatch, "ETAG_MISMATCH", Code::kAborted},
@@ -54,11 +56,17 @@ constexpr std::array kReasons = {
     ReasonRow{Reason::kDraining, "DRAINING", Code::kUnavailable},
     ReasonRow{Reason::kTooManyRegistrations, "TOO_MANY_REGISTRATIONS",
               Code::kResourceExhausted},
+    ReasonRow{Reason::kTooManyClusters, "TOO_MANY_CLUSTERS",
+              Code::kResourceExhausted},
     ReasonRow{Reason::kTooManyCalls, "TOO_MANY_CALLS",
               Code::kResourceExhausted},
     ReasonRow{Reason::kTooManyNodeCalls, "TOO_MANY_NODE_CALLS",
               Code::kResourceExhausted},
     ReasonRow{Reason::kTooManyWatchers, "TOO_MANY_WATCHERS",
+              Code::kResourceExhausted},
+    ReasonRow{Reason::kTooManyStreams, "TOO_MANY_STREAMS",
+              Code::kResourceExhausted},
+    ReasonRow{Reason::kTooManyBackups, "TOO_MANY_BACKUPS",
               Code::kResourceExhausted},
     ReasonRow{Reason::kAnswerTooLarge, "ANSWER_TOO_LARGE",
               Code::kResourceExhausted},
@@ -154,6 +162,16 @@ absl::Status MakeError(Reason reason, std::string_view message,
                        const ErrorMetadata& metadata) {
   return WithDetail(absl::Status(CodeOf(reason), AbslView(message)),
                     {.reason = reason, .metadata = metadata});
+}
+
+absl::Status LimitReached(Reason reason, std::string_view action,
+                          std::string_view what, std::size_t limit,
+                          std::string_view setting) {
+  return MakeError(
+      reason,
+      absl::StrCat(AbslView(action), ": ", limit, " ", AbslView(what),
+                   ", which is the limit (", AbslView(setting), ")"),
+      {{"limit", absl::StrCat(limit)}, {"setting", std::string(setting)}});
 }
 
 absl::Status InvalidField(std::string_view field,

@@ -3,6 +3,7 @@
 #ifndef COMMON_ERROR_H_
 #define COMMON_ERROR_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,15 +26,19 @@ enum class Reason {
   kNotRegistered,                 // FAILED_PRECONDITION
   kPolicyImpossible,              // FAILED_PRECONDITION
   kTooFewServers,                 // FAILED_PRECONDITION
+  kNothingStored,                 // FAILED_PRECONDITION
   kAuthorityRejectedCredentials,  // FAILED_PRECONDITION
   kEtagMismatch,                  // ABORTED
   kAuthorityUnavailable,          // UNAVAILABLE
   kStoreUnavailable,              // UNAVAILABLE
   kDraining,                      // UNAVAILABLE
   kTooManyRegistrations,          // RESOURCE_EXHAUSTED
+  kTooManyClusters,               // RESOURCE_EXHAUSTED
   kTooManyCalls,                  // RESOURCE_EXHAUSTED
   kTooManyNodeCalls,              // RESOURCE_EXHAUSTED
   kTooManyWatchers,               // RESOURCE_EXHAUSTED
+  kTooManyStreams,                // RESOURCE_EXHAUSTED
+  kTooManyBackups,                // RESOURCE_EXHAUSTED
   kAnswerTooLarge,                // RESOURCE_EXHAUSTED
   kUnauthenticated,               // UNAUTHENTICATED
   kPermissionDenied,              // PERMISSION_DENIED
@@ -61,6 +66,13 @@ struct FieldViolation {
 // lower case, without secrets: `register mTest/node-1: authority answered 503`.
 absl::Status MakeError(Reason reason, std::string_view message,
                        const ErrorMetadata& metadata = {});
+
+// A limit is reached: `<action>: <limit> <what>, which is the limit
+// (<setting>)`, such as `watch cluster: 2 watchers are open, which is the limit
+// (--max-watchers)`. Limit and setting are in the metadata, too.
+absl::Status LimitReached(Reason reason, std::string_view action,
+                          std::string_view what, std::size_t limit,
+                          std::string_view setting);
 
 // INVALID_ARGUMENT about one field of a request: `<field>: <description>`.
 absl::Status InvalidField(std::string_view field, std::string_view description);

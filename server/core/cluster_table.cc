@@ -31,15 +31,22 @@ absl::btree_map<std::string, ServerPtr> NewestById(
 
 }  // namespace
 
-ClusterTable::ClusterTable(ClusterIdentity identity, std::size_t log_capacity,
-                           std::int64_t& last_revision, absl::Time now)
+ClusterTable::ClusterTable(ClusterIdentity identity, ClusterLedger& ledger,
+                           absl::Time now)
     : identity_(std::move(identity)),
-      log_capacity_(log_capacity),
-      last_revision_(last_revision),
-      birth_(last_revision),
-      revision_(last_revision),
+      ledger_(ledger),
+      birth_(ledger.last_revision()),
+      revision_(birth_),
       update_time_(now),
-      log_start_(last_revision) {}
+      log_start_(birth_) {}
+
+ClusterTable::~ClusterTable() {
+  for (const LoggedChange& logged : log_) ledger_.DropChange(logged.revision);
+  for (const auto& [id, tombstone] : tombstones_) {
+    ledger_.DropTombstone(tombstone.said_at);
+  }
+  for (const auto& [id, member] : members_) ledger_.DropMember(*member.record);
+}
 
 void ClusterTable::SetPublicBaseUrl(const std::string& url) {
   if (identity_.public_base_url == url) return;
@@ -51,8 +58,9 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
   const std::string& id = server->server_id;
   auto it = members_.find(id);
   if (it == members_.end()) {
-    tombstones_.erase(id);
+    ForgetTombstone(id);
     if (server->node_api) ++node_api_members_;
+    ledger_.AddMember(*server);
     const std::int64_t revision = Log(ChangeType::kJoined, server, now);
     members_.emplace(id, Member{std::move(server), revision});
     return;
@@ -67,6 +75,8 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
   if (*server == *member.record) return;
   if (member.record->node_api) --node_api_members_;
   if (server->node_api) ++node_api_members_;
+  ledger_.DropMember(*member.record);
+  ledger_.AddMember(*server);
   member.said_at = Log(ChangeType::kUpdated, server, now);
   member.record = std::move(server);
 }
@@ -78,9 +88,11 @@ void ClusterTable::Remove(std::string_view server_id, ChangeType how,
   ServerPtr last = std::move(it->second.record);
   members_.erase(it);
   if (last->node_api) --node_api_members_;
+  ledger_.DropMember(*last);
   const std::int64_t revision = Log(how, last, now);
-  tombstones_.insert_or_assign(last->server_id,
-                               Tombstone{last->update_time, now, revision});
+  tombstones_.emplace(last->server_id,
+                      Tombstone{last->update_time, now, revision});
+  ledger_.AddTombstone(revision, last->server_id, *this);
 }
 
 bool ClusterTable::RemoveRecord(std::string_view server_id,
@@ -138,7 +150,8 @@ bool ClusterTable::Outdated(const Server& server, std::int64_t mark) const {
 }
 
 std::vector<std::string> ClusterTable::MergeJoin(
-    const std::vector<Server>& servers, const HeldIds& held, absl::Time now) {
+    const std::vector<Server>& servers, const HeldIds& held, absl::Time now,
+    std::size_t& refused) {
   std::vector<std::string> contested;
   for (const Server& server : servers) {
     auto it = members_.find(server.server_id);
@@ -157,6 +170,10 @@ std::vector<std::string> ClusterTable::MergeJoin(
         server.update_time <= tombstone->second.date) {
       continue;
     }
+    if (known == nullptr && !ledger_.MayJoin(server)) {
+      ++refused;
+      continue;
+    }
     Put(std::make_shared<const Server>(server), now);
   }
   return contested;
@@ -164,8 +181,23 @@ std::vector<std::string> ClusterTable::MergeJoin(
 
 void ClusterTable::ExpireTombstones(absl::Time before) {
   absl::erase_if(tombstones_, [&](const auto& entry) {
-    return entry.second.left_at <= before;
+    if (entry.second.left_at > before) return false;
+    ledger_.DropTombstone(entry.second.said_at);
+    return true;
   });
+}
+
+void ClusterTable::ForgetTombstone(const std::string& server_id) {
+  const auto it = tombstones_.find(server_id);
+  if (it == tombstones_.end()) return;
+  ledger_.DropTombstone(it->second.said_at);
+  tombstones_.erase(it);
+}
+
+void ClusterTable::ForgetOldestChange() {
+  log_start_ = log_.front().revision;
+  log_.pop_front();
+  ledger_.DropChange(log_start_);
 }
 
 const SnapshotPtr& ClusterTable::Snapshot() {
@@ -196,14 +228,14 @@ const LoggedChange* ClusterTable::ChangeAfter(std::int64_t revision) const {
 
 std::int64_t ClusterTable::Log(ChangeType type, ServerPtr server,
                                absl::Time now) {
-  revision_ = ++last_revision_;
+  revision_ = ledger_.NextRevision();
   update_time_ = now;
   snapshot_ = nullptr;
+  const Server& changed = *server;
   log_.push_back({revision_, {type, std::move(server)}});
-  while (log_.size() > log_capacity_) {
-    log_start_ = log_.front().revision;
-    log_.pop_front();
-  }
+  // Last: it may take any change out of the log, even this one.
+  ledger_.AddChange(revision_, changed, *this);
+  while (log_.size() > ledger_.limits().changes) ForgetOldestChange();
   return revision_;
 }
 

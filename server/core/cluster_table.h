@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
+#include "server/core/cluster_ledger.h"
 #include "server/core/server.h"
 
 namespace coord {
@@ -33,9 +34,12 @@ struct LoggedChange {
 // the rules are those of Membership.
 class ClusterTable {
  public:
-  // Keeps the last `log_capacity` changes. `last_revision` must outlive it.
-  ClusterTable(ClusterIdentity identity, std::size_t log_capacity,
-               std::int64_t& last_revision, absl::Time now);
+  // `ledger` counts the changes, limits what is remembered of them, and must
+  // outlive it.
+  ClusterTable(ClusterIdentity identity, ClusterLedger& ledger, absl::Time now);
+  ~ClusterTable();
+  ClusterTable(const ClusterTable&) = delete;
+  ClusterTable& operator=(const ClusterTable&) = delete;
 
   // --- changes ---------------------------------------------------------------
 
@@ -55,16 +59,23 @@ class ClusterTable {
   std::vector<std::string> Replace(std::vector<Server> servers,
                                    std::int64_t mark, const HeldIds& held,
                                    absl::Time now);
+  // `refused` counts those for which there is no room.
   std::vector<std::string> MergeJoin(const std::vector<Server>& servers,
-                                     const HeldIds& held, absl::Time now);
+                                     const HeldIds& held, absl::Time now,
+                                     std::size_t& refused);
   // Forgets what left at or before `before`.
   void ExpireTombstones(absl::Time before);
+
+  // --- what the ledger wants -------------------------------------------------
+
+  // There must be one.
+  void ForgetOldestChange();
+  void ForgetTombstone(const std::string& server_id);
 
   // --- what is ---------------------------------------------------------------
 
   const ClusterIdentity& identity() const { return identity_; }
   bool empty() const { return members_.empty(); }
-  bool has_tombstones() const { return !tombstones_.empty(); }
   absl::Time update_time() const { return update_time_; }
   const SnapshotPtr& Snapshot();
   ClusterSummary Summary() const;
@@ -98,8 +109,7 @@ class ClusterTable {
   std::int64_t Log(ChangeType type, ServerPtr server, absl::Time now);
 
   ClusterIdentity identity_;
-  const std::size_t log_capacity_;
-  std::int64_t& last_revision_;
+  ClusterLedger& ledger_;
   const std::int64_t birth_;
   std::int64_t revision_;
   absl::Time update_time_;

@@ -1,5 +1,7 @@
 #include "server/core/eviction_rules.h"
 
+#include <utility>
+
 #include "common/url.h"
 
 namespace coord {
@@ -19,13 +21,24 @@ bool EvictionHistory::MayEvict(const Server& server, absl::Time now) const {
 }
 
 void EvictionHistory::Evicted(const Server& server, absl::Time now) {
-  evicted_at_[{server.server_id, AddressOf(server)}] = now;
+  IdAndAddress evicted(server.server_id, AddressOf(server));
+  evicted_at_[evicted] = now;
+  order_.emplace_back(now, std::move(evicted));
+  while (order_.size() > max_remembered_) ForgetOldest();
 }
 
 void EvictionHistory::Expire(absl::Time now) {
-  absl::erase_if(evicted_at_, [&](const auto& entry) {
-    return now - entry.second >= quiet_;
-  });
+  while (!order_.empty() && now - order_.front().first >= quiet_) {
+    ForgetOldest();
+  }
+}
+
+// One that was evicted again since has a later place in the order.
+void EvictionHistory::ForgetOldest() {
+  const auto& [when, evicted] = order_.front();
+  const auto it = evicted_at_.find(evicted);
+  if (it != evicted_at_.end() && it->second == when) evicted_at_.erase(it);
+  order_.pop_front();
 }
 
 std::vector<ServerPtr> OlderAtSameAddress(const ClusterSnapshot& snapshot) {

@@ -2,6 +2,8 @@
 #ifndef SERVER_CORE_EVICTION_RULES_H_
 #define SERVER_CORE_EVICTION_RULES_H_
 
+#include <cstddef>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,11 +16,13 @@
 namespace coord {
 
 // Remembers evictions, so that the same id and address is evicted at most once
-// in `quiet` (10 minutes); after that it is only suspected. Not thread-safe.
+// in `quiet` (10 minutes); after that it is only suspected. Of more than
+// `max_remembered` the oldest are forgotten. Not thread-safe.
 class EvictionHistory {
  public:
-  explicit EvictionHistory(absl::Duration quiet = absl::Minutes(10))
-      : quiet_(quiet) {}
+  explicit EvictionHistory(absl::Duration quiet = absl::Minutes(10),
+                           std::size_t max_remembered = 10'000)
+      : quiet_(quiet), max_remembered_(max_remembered) {}
 
   bool MayEvict(const Server& server, absl::Time now) const;
   void Evicted(const Server& server, absl::Time now);
@@ -26,8 +30,13 @@ class EvictionHistory {
 
  private:
   using IdAndAddress = std::pair<std::string, std::string>;
+
+  void ForgetOldest();
+
   const absl::Duration quiet_;
+  const std::size_t max_remembered_;
   absl::flat_hash_map<IdAndAddress, absl::Time> evicted_at_;
+  std::deque<std::pair<absl::Time, IdAndAddress>> order_;
 };
 
 // Two records with one address can't both be true: the servers of `snapshot`

@@ -53,15 +53,37 @@ Followed* Membership::Impl::Find(std::string_view cluster_id) const {
 
 Followed& Membership::Impl::FindOrCreate(const ClusterIdentity& identity,
                                          absl::Time now) {
-  Followed*& followed = by_id[identity.id];
+  Followed* followed = Find(identity.id);
   if (followed == nullptr) {
-    auto created = std::make_unique<Followed>(identity, options.log_capacity,
-                                              last_revision, now);
+    while (clusters.size() >= options.max_clusters && !idle.empty()) {
+      Drop(*idle.begin()->second);
+    }
+    auto created = std::make_unique<Followed>(identity, ledger, now);
     followed = created.get();
+    by_id.emplace(identity.id, followed);
     clusters.emplace(std::pair(identity.type, identity.id), std::move(created));
+    Reconsider(*followed);
   }
   followed->table.SetPublicBaseUrl(identity.public_base_url);
   return *followed;
+}
+
+void Membership::Impl::Reconsider(Followed& followed) {
+  const bool is_idle = followed.table.empty() && followed.watchers == 0 &&
+                       HeldIn(followed.table.identity().id).empty();
+  const auto since =
+      is_idle ? std::optional(followed.table.revision()) : std::nullopt;
+  if (since == followed.idle_since) return;
+  if (followed.idle_since) idle.erase({*followed.idle_since, &followed});
+  if (since) idle.emplace(*since, &followed);
+  followed.idle_since = since;
+}
+
+void Membership::Impl::Drop(Followed& followed) {
+  idle.erase({*followed.idle_since, &followed});
+  const ClusterIdentity identity = followed.table.identity();
+  by_id.erase(identity.id);
+  clusters.erase(std::pair(identity.type, identity.id));
 }
 
 absl::StatusOr<Followed*> Membership::Impl::Resolve(
@@ -96,6 +118,7 @@ const HeldIds& Membership::Impl::HeldIn(std::string_view cluster_id) const {
 void Membership::Impl::Tell(Followed& followed, PendingWakes& wakes) {
   if (followed.told_revision == followed.table.revision()) return;
   followed.told_revision = followed.table.revision();
+  Reconsider(followed);
   for (const auto& watcher : followed.armed) {
     roaming.erase(watcher);
     wakes.Add(watcher);
@@ -136,7 +159,7 @@ void Membership::Apply(const ClusterIdentity& cluster, const Change& change,
 
 std::int64_t Membership::Mark() const {
   absl::MutexLock lock(&impl_->mutex);
-  return impl_->last_revision;
+  return impl_->ledger.last_revision();
 }
 
 Membership::MergeOutcome Membership::Replace(const ClusterIdentity& cluster,
@@ -160,8 +183,9 @@ Membership::MergeOutcome Membership::MergeJoin(
   absl::MutexLock lock(&impl_->mutex);
   Followed* followed = impl_->Find(cluster_id);
   if (followed == nullptr) return {.unknown_cluster = true};
-  MergeOutcome outcome{.contested = followed->table.MergeJoin(
-                           servers, impl_->HeldIn(cluster_id), now)};
+  MergeOutcome outcome;
+  outcome.contested = followed->table.MergeJoin(
+      servers, impl_->HeldIn(cluster_id), now, outcome.refused);
   impl_->Tell(*followed, wakes);
   return outcome;
 }
@@ -185,12 +209,13 @@ void Membership::SetHeld(const ServerKey& key, bool held) {
   absl::MutexLock lock(&impl_->mutex);
   if (held) {
     impl_->held[key.cluster_id].insert(key.server_id);
-    return;
+  } else if (const auto it = impl_->held.find(key.cluster_id);
+             it != impl_->held.end()) {
+    it->second.erase(key.server_id);
+    if (it->second.empty()) impl_->held.erase(it);
   }
-  const auto it = impl_->held.find(key.cluster_id);
-  if (it == impl_->held.end()) return;
-  it->second.erase(key.server_id);
-  if (it->second.empty()) impl_->held.erase(it);
+  Followed* followed = impl_->Find(key.cluster_id);
+  if (followed != nullptr) impl_->Reconsider(*followed);
 }
 
 void Membership::Remove(const ServerKey& key, ChangeType how, absl::Time now) {
@@ -229,19 +254,30 @@ bool Membership::SetState(const ServerKey& key, const RecordVersion& version,
 void Membership::Expire(absl::Time now) {
   absl::MutexLock lock(&impl_->mutex);
   const absl::Time before = now - impl_->options.tombstone_life;
-  for (auto it = impl_->clusters.begin(); it != impl_->clusters.end();) {
-    Followed& followed = *it->second;
-    followed.table.ExpireTombstones(before);
-    const std::string& id = followed.table.identity().id;
-    if (!followed.table.empty() || followed.table.has_tombstones() ||
-        followed.table.update_time() > before || followed.watchers > 0 ||
-        !impl_->HeldIn(id).empty()) {
-      ++it;
-      continue;
+  std::vector<Followed*> doomed;
+  for (const auto& [key, followed] : impl_->clusters) {
+    followed->table.ExpireTombstones(before);
+    if (followed->idle_since && followed->table.update_time() <= before) {
+      doomed.push_back(followed.get());
     }
-    impl_->by_id.erase(id);
-    it = impl_->clusters.erase(it);
   }
+  for (Followed* followed : doomed) impl_->Drop(*followed);
+}
+
+absl::Status Membership::CheckRoom(const std::string& type,
+                                   const std::string& public_base_url) const {
+  absl::MutexLock lock(&impl_->mutex);
+  const std::size_t in_use = impl_->clusters.size() - impl_->idle.size();
+  if (in_use < impl_->options.max_clusters) return absl::OkStatus();
+  for (auto it = impl_->clusters.lower_bound({type, ""});
+       it != impl_->clusters.end() && it->first.first == type; ++it) {
+    if (it->second->table.identity().public_base_url == public_base_url) {
+      return absl::OkStatus();
+    }
+  }
+  return LimitReached(Reason::kTooManyClusters,
+                      "create cluster of type " + type, "clusters are in use",
+                      impl_->options.max_clusters, "--max-clusters");
 }
 
 absl::StatusOr<SnapshotPtr> Membership::Snapshot(
@@ -271,6 +307,18 @@ std::vector<SnapshotPtr> Membership::List() const {
     snapshots.push_back(followed->table.Snapshot());
   }
   return snapshots;
+}
+
+MembershipCounts Membership::Count() const {
+  absl::MutexLock lock(&impl_->mutex);
+  return {impl_->clusters.size(), impl_->ledger.members()};
+}
+
+bool Membership::IsWatched(std::string_view cluster_id) const {
+  absl::MutexLock lock(&impl_->mutex);
+  const Followed* followed = impl_->Find(cluster_id);
+  return (followed != nullptr && followed->watchers > 0) ||
+         impl_->watched_ids.contains(AbslView(cluster_id));
 }
 
 }  // namespace coord

@@ -4,6 +4,7 @@
 #ifndef SERVER_CORE_MEMBERSHIP_H_
 #define SERVER_CORE_MEMBERSHIP_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/core/cluster_ledger.h"
 #include "server/core/server.h"
 
 namespace coord {
@@ -23,10 +25,18 @@ struct WatchState;
 struct MembershipOptions {
   // A leave is remembered this long, so that an older join can't undo it.
   absl::Duration tombstone_life = absl::Minutes(10);
-  // Changes kept for each cluster. A watcher that lags behind by more is reset;
-  // so the memory that slow watchers cost is bounded, however many they are.
-  std::size_t log_capacity = 4096;
+  // Of what is remembered the oldest goes first. A watcher that lags behind
+  // what is left of the changes is reset; so the memory that slow watchers cost
+  // is bounded, however many they are.
+  ClusterLimits limits;
+  // Over it, those that have been empty for longest go first.
+  std::size_t max_clusters = 10'000;
   std::size_t max_watchers = 20'000;
+};
+
+struct MembershipCounts {
+  std::size_t clusters = 0;
+  std::size_t servers = 0;
 };
 
 // Thread-safe. Watchers are woken after the lock was given back.
@@ -51,6 +61,8 @@ class Membership {
   struct MergeOutcome {
     // The cluster is none of ours: nothing changed, ask the authority.
     bool unknown_cluster = false;
+    // Servers that only this peer speaks of, and for which there is no room.
+    std::size_t refused = 0;
     // Held registrations whose owner must look: see below.
     std::vector<std::string> contested;
   };
@@ -102,6 +114,12 @@ class Membership {
   // and then.
   void Expire(absl::Time now);
 
+  // Whether a server of this type and URL has a cluster or may found one, for
+  // whoever holds the authority itself. Errors: RESOURCE_EXHAUSTED ·
+  // TOO_MANY_CLUSTERS.
+  absl::Status CheckRoom(const std::string& type,
+                         const std::string& public_base_url) const;
+
   // --- read ------------------------------------------------------------------
 
   // The cluster of `type`, or the one with `cluster_id` (whose type must agree;
@@ -118,6 +136,10 @@ class Membership {
 
   // All clusters, by type and id.
   std::vector<SnapshotPtr> List() const;
+  MembershipCounts Count() const;
+
+  // Whether somebody watches the cluster, or waits for one with this id.
+  bool IsWatched(std::string_view cluster_id) const;
 
   // Follows one cluster; one that does not exist yet is followed from its
   // birth. Without a `cluster_id`, a watcher whose cluster is empty goes on

@@ -15,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
@@ -60,13 +61,14 @@ using WatchStates = absl::flat_hash_set<std::shared_ptr<WatchState>>;
 
 // A cluster and those who follow it.
 struct Followed {
-  Followed(const ClusterIdentity& identity, std::size_t log_capacity,
-           std::int64_t& last_revision, absl::Time now)
-      : table(identity, log_capacity, last_revision, now),
-        told_revision(table.revision()) {}
+  Followed(const ClusterIdentity& identity, ClusterLedger& ledger,
+           absl::Time now)
+      : table(identity, ledger, now), told_revision(table.revision()) {}
 
   ClusterTable table;
   int watchers = 0;
+  // The revision by which it is among the idle ones; nullopt: it is not.
+  std::optional<std::int64_t> idle_since;
   WatchStates armed;  // had nothing, want to be woken
   // What watchers were last woken for.
   std::int64_t told_revision;
@@ -94,7 +96,7 @@ class PendingWakes {
 class Membership::Impl {
  public:
   Impl(MembershipOptions options, std::string epoch)
-      : options(options), epoch(std::move(epoch)) {}
+      : options(options), epoch(std::move(epoch)), ledger(options.limits) {}
 
   // nullptr when there is none.
   Followed* Find(std::string_view cluster_id) const
@@ -107,6 +109,12 @@ class Membership::Impl {
       ABSL_SHARED_LOCKS_REQUIRED(mutex);
   const HeldIds& HeldIn(std::string_view cluster_id) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex);
+
+  // What has no servers, no watchers and no registration of ours is idle: it
+  // may be dropped. To be called after each change of one of these.
+  void Reconsider(Followed& followed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // An idle one.
+  void Drop(Followed& followed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // After a change: whoever waits for it is to be woken.
   void Tell(Followed& followed, PendingWakes& wakes)
@@ -127,14 +135,19 @@ class Membership::Impl {
   const std::string epoch;
 
   mutable absl::Mutex mutex;
-  std::int64_t last_revision ABSL_GUARDED_BY(mutex) = 0;
+  ClusterLedger ledger ABSL_GUARDED_BY(mutex);
   // By type and id.
   absl::btree_map<std::pair<std::string, std::string>,
                   std::unique_ptr<Followed>>
       clusters ABSL_GUARDED_BY(mutex);
   absl::flat_hash_map<std::string, Followed*> by_id ABSL_GUARDED_BY(mutex);
+  // The idle ones, in the order of their last changes.
+  absl::btree_set<std::pair<std::int64_t, Followed*>> idle
+      ABSL_GUARDED_BY(mutex);
   absl::flat_hash_map<std::string, HeldIds> held ABSL_GUARDED_BY(mutex);
   std::size_t watchers ABSL_GUARDED_BY(mutex) = 0;
+  // How many of them name a cluster by its id, by that.
+  absl::flat_hash_map<std::string, int> watched_ids ABSL_GUARDED_BY(mutex);
   // Armed, and would rather follow another cluster.
   WatchStates roaming ABSL_GUARDED_BY(mutex);
 
@@ -145,6 +158,7 @@ class Membership::Impl {
   bool Move(WatchState& watcher) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Follow(WatchState& watcher, Followed& followed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Leave(Followed& followed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   WatchEvent TakeSnapshot(WatchState& watcher)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 };

@@ -4,6 +4,13 @@
 
 namespace coord {
 
+std::size_t BytesOf(const Server& server) {
+  return sizeof(Server) + server.type.size() + server.server_id.size() +
+         server.cluster_base_url.size() + server.public_base_url.size() +
+         server.location_json.size() + server.extra_json.size() +
+         server.version.text.size();
+}
+
 ServerPtr ClusterSnapshot::Find(std::string_view server_id) const {
   const auto it =
       std::lower_bound(servers.begin(), servers.end(), server_id,

@@ -55,6 +55,9 @@ struct Server {
   friend bool operator==(const Server&, const Server&) = default;
 };
 
+// What a record costs in memory, about.
+std::size_t BytesOf(const Server& server);
+
 using ServerPtr = std::shared_ptr<const Server>;
 
 struct ClusterIdentity {

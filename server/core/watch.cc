@@ -96,7 +96,7 @@ WatchEvent Membership::Impl::TakeSnapshot(WatchState& watcher) {
   watcher.needs_snapshot = false;
   WatchEvent event{.kind = WatchEvent::Kind::kSnapshot};
   if (watcher.followed == nullptr) {
-    event.revision = last_revision;
+    event.revision = ledger.last_revision();
   } else {
     event.snapshot = watcher.followed->table.Snapshot();
     event.cluster = event.snapshot->identity;
@@ -130,18 +130,28 @@ bool Membership::Impl::Move(WatchState& watcher) {
 }
 
 void Membership::Impl::Follow(WatchState& watcher, Followed& followed) {
-  if (watcher.followed != nullptr) --watcher.followed->watchers;
+  if (watcher.followed != nullptr) Leave(*watcher.followed);
   watcher.followed = &followed;
   ++followed.watchers;
+  Reconsider(followed);
+}
+
+void Membership::Impl::Leave(Followed& followed) {
+  --followed.watchers;
+  Reconsider(followed);
 }
 
 void Membership::Impl::Forget(const std::shared_ptr<WatchState>& watcher) {
   roaming.erase(watcher);
   if (watcher->followed != nullptr) {
     watcher->followed->armed.erase(watcher);
-    --watcher->followed->watchers;
+    Leave(*watcher->followed);
   }
   --watchers;
+  const auto by_name = watched_ids.find(watcher->cluster_id);
+  if (by_name != watched_ids.end() && --by_name->second == 0) {
+    watched_ids.erase(by_name);
+  }
 }
 
 std::string Membership::Impl::TokenFor(const std::string& cluster_id,
@@ -159,14 +169,15 @@ absl::StatusOr<std::unique_ptr<Watch>> Membership::OpenWatch(
   auto state = std::make_shared<WatchState>(type, cluster_id, std::move(wake));
   absl::MutexLock lock(&impl_->mutex);
   if (impl_->watchers >= impl_->options.max_watchers) {
-    return MakeError(Reason::kTooManyWatchers,
-                     absl::StrCat("watch cluster: ", impl_->watchers,
-                                  " watchers are open, which is the limit"));
+    return LimitReached(Reason::kTooManyWatchers, "watch cluster",
+                        "watchers are open", impl_->options.max_watchers,
+                        "--max-watchers");
   }
   if (absl::Status status = impl_->Start(*state, resume_token); !status.ok()) {
     return status;
   }
   ++impl_->watchers;
+  if (!cluster_id.empty()) ++impl_->watched_ids[state->cluster_id];
   return absl::WrapUnique(new Watch(*impl_, std::move(state)));
 }
 

@@ -95,7 +95,8 @@ void Apply(const pb::ClusterChange& change, Ids& members) {
 Config RoomyLog() {
   Config config = TestConfig();
   // So that the recorder is never reset, however slow it is.
-  config.membership.log_capacity = 1'000'000;
+  config.membership.limits.changes = 1'000'000;
+  config.membership.limits.change_bytes = 1 << 30;
   return config;
 }
 

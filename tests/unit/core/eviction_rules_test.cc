@@ -45,6 +45,24 @@ TEST(EvictionHistoryTest, ExpireForgetsOnlyWhatNoLongerMatters) {
   EXPECT_FALSE(history.MayEvict(Record("b", 1), At(10)));
 }
 
+TEST(EvictionHistoryTest, OfTooManyTheOldestAreForgotten) {
+  EvictionHistory history(absl::Minutes(10), 2);
+  history.Evicted(Record("a", 1), At(0));
+  history.Evicted(Record("b", 1), At(1));
+  history.Evicted(Record("c", 1), At(2));
+  EXPECT_TRUE(history.MayEvict(Record("a", 1), At(3)));
+  EXPECT_FALSE(history.MayEvict(Record("b", 1), At(3)));
+  EXPECT_FALSE(history.MayEvict(Record("c", 1), At(3)));
+}
+
+TEST(EvictionHistoryTest, TheLatestEvictionOfAServerCounts) {
+  EvictionHistory history(absl::Seconds(10));
+  history.Evicted(Record("a", 1), At(0));
+  history.Evicted(Record("a", 1), At(5));
+  history.Expire(At(10));
+  EXPECT_FALSE(history.MayEvict(Record("a", 1), At(10)));
+}
+
 std::vector<std::string> Older(std::vector<Server> servers) {
   ClusterSnapshot snapshot;
   for (Server& server : servers) {

@@ -182,7 +182,7 @@ class Follower {
 };
 
 struct Observer {
-  Membership membership{{.log_capacity = kTinyLog}, "life"};
+  Membership membership{{.limits = {.changes = kTinyLog}}, "life"};
   Model model;
   std::set<std::string> held;
   Follower follower{membership};

@@ -184,7 +184,7 @@ class HistoryTest : public ::testing::TestWithParam<int> {
   }
 
   std::mt19937 random_{static_cast<unsigned>(GetParam())};
-  Membership membership_{{.log_capacity = 16}, "life"};
+  Membership membership_{{.limits = {.changes = 16}}, "life"};
   Model model_;
 };
 

@@ -33,7 +33,8 @@ class WatchTest : public ::testing::Test {
     membership_.Apply(kCluster, Left(Record(id, 0)), At(0));
   }
 
-  Membership membership_{{.log_capacity = 4, .max_watchers = 3}, "life-1"};
+  Membership membership_{{.limits = {.changes = 4}, .max_watchers = 3},
+                         "life-1"};
   int wakes_ = 0;
 };
 

@@ -79,7 +79,7 @@ TEST(WatchThreadsTest, WakeMayCloseItsOwnWatch) {
 }
 
 TEST(WatchThreadsTest, WatchersComeAndGoWhileTheClusterChanges) {
-  Membership membership({.log_capacity = 8}, "life");
+  Membership membership({.limits = {.changes = 8}}, "life");
   std::atomic<bool> done = false;
   std::thread writer([&] {
     for (int i = 0; i < 2'000; ++i) {

@@ -156,7 +156,7 @@ TEST_F(BookmarkTest, IdleWatchersHearWhereTheyStand) {
 
 class SlowWatcherTest : public ServiceTest {
  protected:
-  SlowWatcherTest() : ServiceTest({}, {.log_capacity = 16}) {}
+  SlowWatcherTest() : ServiceTest({}, {.limits = {.changes = 16}}) {}
 };
 
 TEST_F(SlowWatcherTest, IsResetAndThenComplete) {
