@@ -135,6 +135,8 @@ HttpResponse JsonError(const absl::Status& status) {
       return JsonError(403, why);
     case absl::StatusCode::kNotFound:
       return JsonError(404, why);
+    case absl::StatusCode::kResourceExhausted:
+      return JsonError(429, why);
     default:
       return JsonError(503, why);
   }

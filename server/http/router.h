@@ -55,7 +55,7 @@ class Router {
 // An error of the node API: `{"statusCode","title","message"}`.
 HttpResponse JsonError(int status, std::string_view message);
 // The same of `status`, not OK: 400 INVALID_ARGUMENT, 401 UNAUTHENTICATED, 403
-// PERMISSION_DENIED, 404 NOT_FOUND, 503 for all else.
+// PERMISSION_DENIED, 404 NOT_FOUND, 429 RESOURCE_EXHAUSTED, 503 for all else.
 HttpResponse JsonError(const absl::Status& status);
 // `body` as it is, with content-type application/json.
 HttpResponse JsonAnswer(int status, std::string body);

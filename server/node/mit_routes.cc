@@ -90,8 +90,12 @@ void MitRoutes::Register(const HttpServerRequest& request, HttpReply reply) {
   const absl::StatusOr<std::string> client_type = ClientType(request);
   absl::StatusOr<Server> server =
       client_type.ok() ? ParseRegistration(request.body) : client_type.status();
-  const absl::Status status =
+  absl::Status status =
       server.ok() ? CheckType(*client_type, server->type) : server.status();
+  // The store would find out, but at a price.
+  if (status.ok()) {
+    status = membership_.CheckRoom(server->type, server->public_base_url);
+  }
   if (!status.ok()) {
     std::move(reply)(JsonError(status));
     return;

@@ -21,8 +21,9 @@ namespace coord {
 // version is given only a record that is not newer; `POST /mST/v1/oauth/token`
 // grants tokens. Who registers this way serves the node API. With tokens the
 // mIT routes ask for one, 403 else, and it is good for servers of its client's
-// type alone. Errors are `{"statusCode","title","message"}`; 503 when the store
-// fails. Lives on `loop`.
+// type alone. Errors are `{"statusCode","title","message"}`; 429 when no more
+// servers or clusters are taken, which a genuine node meets by trying again at
+// its interval; 503 when the store fails. Lives on `loop`.
 class MitRoutes {
  public:
   // `registry` pushes its changes to `membership`. `tokens` may be nullptr:

@@ -33,6 +33,7 @@ struct RegistrarOptions {
   // When a lone server registers once more: this, and up to lone_jitter.
   absl::Duration lone_recheck = absl::Seconds(60);
   absl::Duration lone_jitter = absl::Seconds(10);
+  // Held here, or known to an authority that is in this process.
   std::size_t max_registrations = 100'000;
   bool management = true;  // off: register and renew only
   // Refreshes of one cluster that announcements ask for.
@@ -56,7 +57,7 @@ struct RegistrationView {
   absl::Duration lease;
   absl::Time register_time = absl::InfinitePast();
   absl::Time next_renewal_time = absl::InfinitePast();
-  AnnouncementResult announcement;
+  AnnouncementResult announcement;  // the first 10 failures
   int server_count = 0;
   absl::Time cluster_update_time = absl::InfinitePast();
 

@@ -156,23 +156,36 @@ absl::Status Registrar::Impl::CheckAddressIsFree(
   return absl::OkStatus();
 }
 
+// The authority, where it is in this process, has its limits, too. To meet them
+// there would be too late: the caller has our promise by then.
+absl::Status Registrar::Impl::CheckRoom(const RegistrationKey& key) const {
+  const std::size_t most = context_.options.max_registrations;
+  const bool authority_is_here = context_.registry.PushesChanges();
+  if (registrations_.size() >= most ||
+      (authority_is_here && context_.membership.Count().servers >= most)) {
+    return LimitReached(Reason::kTooManyRegistrations,
+                        absl::StrCat("register ", key.type, "/", key.server_id),
+                        "servers are held", most, "--max-registrations");
+  }
+  return authority_is_here
+             ? context_.membership.CheckRoom(key.type, key.public_base_url)
+             : absl::OkStatus();
+}
+
 void Registrar::Impl::RegisterNew(RegisterCommand command,
                                   Done<RegistrationView> done) {
   Incarnation next = IncarnationOf(command, SecretId(), context_);
   const RegistrationKey key = RegistrationKey::Of(next.server);
-  sessions_.Open(next.session_id, key, next.ttl, context_.loop.Now());
-  ArmSessionTimer();
   auto it = registrations_.find(key);
   if (it == registrations_.end()) {
-    if (registrations_.size() >= context_.options.max_registrations) {
-      sessions_.Close(next.session_id);
-      std::move(done)(
-          MakeError(Reason::kTooManyRegistrations,
-                    absl::StrCat("register ", key.type, "/", key.server_id,
-                                 ": ", registrations_.size(),
-                                 " servers are held, which is the limit")));
+    if (absl::Status room = CheckRoom(key); !room.ok()) {
+      std::move(done)(std::move(room));
       return;
     }
+  }
+  sessions_.Open(next.session_id, key, next.ttl, context_.loop.Now());
+  ArmSessionTimer();
+  if (it == registrations_.end()) {
     auto registration =
         std::make_shared<Registration>(context_, *this, std::move(next));
     registrations_.emplace(key, registration);

@@ -46,6 +46,8 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   struct Shutdown;
 
   absl::Status CheckAddressIsFree(const RegisterCommand& command) const;
+  // For one that is not held yet.
+  absl::Status CheckRoom(const RegistrationKey& key) const;
   void RegisterNew(RegisterCommand command, Done<RegistrationView> done);
   void RegisterAgain(RegisterCommand command, Done<RegistrationView> done);
   void Launch(const RegistrationPtr& registration,

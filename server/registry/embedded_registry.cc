@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/random/random.h"
 #include "common/correlation_id.h"
 #include "common/error.h"
 #include "common/ids.h"
@@ -23,6 +23,7 @@ constexpr absl::Duration kMaxLease = absl::Milliseconds(2'147'483'647);
 constexpr absl::Duration kSweepGap = absl::Milliseconds(100);
 // When the store refused a sweep.
 constexpr absl::Duration kSweepRetry = absl::Seconds(10);
+constexpr absl::Duration kTidyInterval = absl::Minutes(1);
 // How often the loop looks whether it was held up; by as much is not worth a
 // word: no lease is so short.
 constexpr absl::Duration kLook = absl::Seconds(10);
@@ -63,12 +64,15 @@ class EmbeddedRegistry::Impl
     : public std::enable_shared_from_this<EmbeddedRegistry::Impl> {
  public:
   Impl(Database& database, EventLoop& loop,
-       const EmbeddedRegistryOptions& options, ChangeListener listener)
+       const EmbeddedRegistryOptions& options, ChangeListener listener,
+       ClusterRoster::IsWatched is_watched)
       : database_(database),
         loop_(loop),
+        options_(options),
         lease_(std::min(options.lease, kMaxLease)),
         life_(2 * lease_ + options.expiry_grace),
-        listener_(std::move(listener)) {}
+        listener_(std::move(listener)),
+        is_watched_(std::move(is_watched)) {}
 
   absl::Status Start();
   // Waits for what is in flight.
@@ -87,10 +91,11 @@ class EmbeddedRegistry::Impl
   struct Operation {
     bool decided = false;
     absl::Time now;
+    absl::Time wall_time;
+    ClusterRoster::Forgotten forgotten;
   };
   struct Registration : Operation {
     Server server;
-    absl::Time wall_time;
     Done<RegisterAnswer> done;
     ServerKey key;
     ServerPtr record;
@@ -108,6 +113,9 @@ class EmbeddedRegistry::Impl
     Done<absl::Duration> done;  // when to sweep again
     std::vector<std::pair<ServerKey, ServerPtr>> expired;
   };
+  struct Tidying : Operation {
+    Done<Removed> done;
+  };
 
   template <typename Op>
   void Submit(std::shared_ptr<Op> op);
@@ -115,29 +123,36 @@ class EmbeddedRegistry::Impl
   absl::Status Decide(Registration& op);
   absl::Status Decide(Removing& op);
   absl::Status Decide(Sweep& op);
+  absl::Status Decide(Tidying& op) {
+    return roster_->ForgetEmpty(
+        op.wall_time - options_.forget_empty_clusters_after, op.forgotten);
+  }
   RegisterAnswer Apply(Registration& op);
   Removal Apply(Removing& op);
   absl::Duration Apply(Sweep& op);
+  Removed Apply(Tidying&) { return {}; }
 
   absl::StatusOr<ServerPtr> Current(const ServerKey& key);
-  absl::StatusOr<std::string> ClusterOf(const Server& server);
+  absl::Status CheckRoom(const Server& server) const;
   void Touch(const ServerKey& key, absl::Time now);
-  absl::Status Erase(const ServerKey& key);
+  void Undo(const Registration& op);
+  absl::Status Erase(const ServerKey& key, absl::Time wall_time);
   void Forget(const ServerKey& key, ServerPtr server, ChangeType how);
   void Publish(const ServerKey& key, ChangeType type, ServerPtr server);
   void SweepAfter(absl::Duration delay);
   void ArmSweep(absl::Time due);
+  void TidyLater();
 
   Database& database_;
   EventLoop& loop_;
+  const EmbeddedRegistryOptions options_;
   const absl::Duration lease_;
   const absl::Duration life_;  // of a server that does not renew
   const ChangeListener listener_;
+  const ClusterRoster::IsWatched is_watched_;
 
-  absl::BitGen random_;
   std::unique_ptr<ServerTables> tables_;
-  absl::flat_hash_map<std::pair<std::string, std::string>, std::string>
-      cluster_ids_;  // by type and public_base_url
+  std::unique_ptr<ClusterRoster> roster_;
   absl::flat_hash_map<ServerKey, Entry> entries_;
   LeaseTable<ServerKey> leases_;
 };
@@ -145,6 +160,8 @@ class EmbeddedRegistry::Impl
 absl::Status EmbeddedRegistry::Impl::Start() {
   absl::Status loaded = database_.Run([this](sqlite3* db) {
     tables_ = std::make_unique<ServerTables>(db);
+    roster_ = std::make_unique<ClusterRoster>(*tables_, options_.max_clusters,
+                                              is_watched_);
     const absl::Time expiry = loop_.Now() + life_;
     return tables_->ForEach([&](const ServerKey& key, ServerPtr server) {
       entries_[key].record = server;
@@ -152,13 +169,18 @@ absl::Status EmbeddedRegistry::Impl::Start() {
       Publish(key, ChangeType::kJoined, std::move(server));
     });
   });
-  if (loaded.ok()) SweepAfter(life_);
-  return loaded;
+  if (!loaded.ok()) return loaded;
+  SweepAfter(life_);
+  TidyLater();
+  return absl::OkStatus();
 }
 
 void EmbeddedRegistry::Impl::Stop() {
+  // In a transaction of their own, as those before are applied after theirs.
+  database_.Run([](sqlite3*) { return absl::OkStatus(); }).IgnoreError();
   database_
       .Run([this](sqlite3*) {
+        roster_.reset();
         tables_.reset();
         return absl::OkStatus();
       })
@@ -168,6 +190,7 @@ void EmbeddedRegistry::Impl::Stop() {
 template <typename Op>
 void EmbeddedRegistry::Impl::Submit(std::shared_ptr<Op> op) {
   op->now = loop_.Now();
+  op->wall_time = loop_.WallTime();
   database_.Submit(
       [this, op](sqlite3*) {
         op->decided = true;
@@ -175,9 +198,11 @@ void EmbeddedRegistry::Impl::Submit(std::shared_ptr<Op> op) {
       },
       [this, op](absl::Status status) {
         if (status.ok()) {
+          roster_->Forget(op->forgotten);
           auto answer = Apply(*op);
           std::move(op->done)(std::move(answer));
         } else if (op->decided) {
+          if constexpr (std::is_same_v<Op, Registration>) Undo(*op);
           std::move(op->done)(std::move(status));
         } else {
           // A full queue says so inside Submit.
@@ -192,7 +217,6 @@ void EmbeddedRegistry::Impl::Register(RegisterRequest request,
                                       Done<RegisterAnswer> done) {
   auto op = std::make_shared<Registration>();
   op->server = std::move(request.server);
-  op->wall_time = loop_.WallTime();
   op->done = std::move(done);
   Submit(std::move(op));
 }
@@ -200,13 +224,15 @@ void EmbeddedRegistry::Impl::Register(RegisterRequest request,
 absl::Status EmbeddedRegistry::Impl::Decide(Registration& op) {
   absl::Status valid = CheckServer(op.server);
   if (!valid.ok()) return valid;
-  absl::StatusOr<std::string> cluster = ClusterOf(op.server);
+  absl::StatusOr<std::string> cluster = roster_->FindOrCreate(
+      op.server.type, op.server.public_base_url, op.forgotten);
   if (!cluster.ok()) return cluster.status();
   op.key = {*std::move(cluster), op.server.server_id};
-  Touch(op.key, op.now);
-
   absl::StatusOr<ServerPtr> current = Current(op.key);
   if (!current.ok()) return current.status();
+  absl::Status room = *current ? absl::OkStatus() : CheckRoom(op.server);
+  if (!room.ok()) return room;
+  Touch(op.key, op.now);
   Server record = WithDatesOf(*current ? **current : Server(), op.server);
   if (*current && record == **current) {
     op.record = *std::move(current);
@@ -225,8 +251,7 @@ absl::Status EmbeddedRegistry::Impl::Decide(Registration& op) {
 }
 
 RegisterAnswer EmbeddedRegistry::Impl::Apply(Registration& op) {
-  cluster_ids_.try_emplace({op.server.type, op.server.public_base_url},
-                           op.key.cluster_id);
+  roster_->Note(IdentityOf(op.key, op.server));
   // Again: an earlier removal may have applied in between.
   Touch(op.key, op.now);
   entries_[op.key].record = op.record;
@@ -255,7 +280,7 @@ absl::Status EmbeddedRegistry::Impl::Decide(Removing& op) {
     return absl::OkStatus();
   }
   op.removed = *std::move(current);
-  return Erase(op.key);
+  return Erase(op.key, op.wall_time);
 }
 
 Removal EmbeddedRegistry::Impl::Apply(Removing& op) {
@@ -284,7 +309,7 @@ absl::Status EmbeddedRegistry::Impl::Decide(Sweep& op) {
     }
     // Should the commit fail, it expires once more.
     leases_.Grant(key, op.now + kSweepRetry);
-    absl::Status erased = Erase(key);
+    absl::Status erased = Erase(key, op.wall_time);
     if (!erased.ok()) return erased;
     op.expired.emplace_back(std::move(key), *std::move(current));
   }
@@ -305,12 +330,22 @@ absl::StatusOr<ServerPtr> EmbeddedRegistry::Impl::Current(
   return tables_->Find(key);
 }
 
-absl::StatusOr<std::string> EmbeddedRegistry::Impl::ClusterOf(
-    const Server& server) {
-  auto it = cluster_ids_.find({server.type, server.public_base_url});
-  if (it != cluster_ids_.end()) return it->second;
-  return tables_->FindOrCreateCluster(server.type, server.public_base_url,
-                                      random_);
+absl::Status EmbeddedRegistry::Impl::CheckRoom(const Server& server) const {
+  if (entries_.size() < options_.max_servers) return absl::OkStatus();
+  return LimitReached(Reason::kTooManyRegistrations,
+                      "register " + server.type + "/" + server.server_id,
+                      "servers are registered", options_.max_servers,
+                      "--max-registrations");
+}
+
+// What was not written leaves no lease behind.
+void EmbeddedRegistry::Impl::Undo(const Registration& op) {
+  const auto it = entries_.find(op.key);
+  if (it == entries_.end() || it->second.record) return;
+  const absl::StatusOr<ServerPtr> written = tables_->Find(op.key);
+  if (!written.ok() || *written) return;
+  entries_.erase(it);
+  leases_.Release(op.key);
 }
 
 void EmbeddedRegistry::Impl::Touch(const ServerKey& key, absl::Time now) {
@@ -318,9 +353,10 @@ void EmbeddedRegistry::Impl::Touch(const ServerKey& key, absl::Time now) {
   leases_.Grant(key, now + life_);
 }
 
-absl::Status EmbeddedRegistry::Impl::Erase(const ServerKey& key) {
+absl::Status EmbeddedRegistry::Impl::Erase(const ServerKey& key,
+                                           absl::Time wall_time) {
   entries_[key].record = nullptr;
-  return tables_->Delete(key);
+  return tables_->Delete(key, wall_time);
 }
 
 void EmbeddedRegistry::Impl::Forget(const ServerKey& key, ServerPtr server,
@@ -359,11 +395,23 @@ void EmbeddedRegistry::Impl::ArmSweep(absl::Time due) {
   });
 }
 
+void EmbeddedRegistry::Impl::TidyLater() {
+  loop_.Post([this, weak = weak_from_this()] {
+    if (weak.expired()) return;
+    loop_.RunAfter(kTidyInterval, [this, weak] {
+      if (weak.expired()) return;
+      auto tidying = std::make_shared<Tidying>();
+      tidying->done = [this](const absl::StatusOr<Removed>&) { TidyLater(); };
+      Submit(std::move(tidying));
+    });
+  });
+}
+
 absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> EmbeddedRegistry::Create(
     Database& database, EventLoop& loop, EmbeddedRegistryOptions options,
-    ChangeListener listener) {
-  auto impl =
-      std::make_shared<Impl>(database, loop, options, std::move(listener));
+    ChangeListener listener, ClusterRoster::IsWatched is_watched) {
+  auto impl = std::make_shared<Impl>(
+      database, loop, options, std::move(listener), std::move(is_watched));
   absl::Status started = impl->Start();
   if (!started.ok()) return started;
   return std::unique_ptr<EmbeddedRegistry>(

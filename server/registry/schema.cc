@@ -59,6 +59,14 @@ CREATE TABLE registrations (
     R"sql(
 ALTER TABLE registrations ADD COLUMN local_base_url TEXT NOT NULL DEFAULT '';
 )sql",
+    // 0: there are servers. Whenever it was that the others became empty, they
+    // had a record to write then.
+    R"sql(
+ALTER TABLE clusters ADD COLUMN emptied_time INTEGER NOT NULL DEFAULT 0;
+UPDATE clusters SET emptied_time = max(last_version, 1)
+  WHERE NOT EXISTS (SELECT 1 FROM servers WHERE cluster_id = clusters.id);
+CREATE INDEX clusters_by_emptied_time ON clusters (emptied_time);
+)sql",
 };
 
 }  // namespace

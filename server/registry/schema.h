@@ -13,7 +13,7 @@ namespace coord {
 // `PRAGMA application_id` of a file of ours: "clud".
 inline constexpr std::int64_t kApplicationId = 0x636c7564;
 // `PRAGMA user_version` that this program writes.
-inline constexpr std::int64_t kSchemaVersion = 2;
+inline constexpr std::int64_t kSchemaVersion = 3;
 
 // Brings a database at `version` (0: without tables) to kSchemaVersion, in one
 // transaction. Errors: STORE_UNAVAILABLE.

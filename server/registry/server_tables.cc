@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/correlation_id.h"
-#include "common/ids.h"
 #include "common/text_view.h"
 
 namespace coord {
@@ -42,18 +41,42 @@ ServerTables::ServerTables(sqlite3* db)
                    absl::StrCat(AbslView(kSelectServers),
                                 " WHERE cluster_id = ? AND server_id = ?")) {}
 
-absl::StatusOr<std::string> ServerTables::FindOrCreateCluster(
-    std::string_view type, std::string_view public_base_url,
-    absl::BitGenRef random) {
+absl::StatusOr<std::string> ServerTables::FindCluster(
+    std::string_view type, std::string_view public_base_url) {
   std::string id;
   absl::Status status = find_cluster_.Query(
       [&id](const Row& row) { id = row.Text(0); }, type, public_base_url);
   if (!status.ok()) return status;
-  if (!id.empty()) return id;
-  id = RandomUuid(random);
-  status = insert_cluster_.Run(id, type, public_base_url);
-  if (!status.ok()) return status;
   return id;
+}
+
+absl::Status ServerTables::InsertCluster(const ClusterIdentity& cluster) {
+  return insert_cluster_.Run(cluster.id, cluster.type, cluster.public_base_url);
+}
+
+absl::Status ServerTables::DeleteCluster(std::string_view cluster_id) {
+  return delete_cluster_.Run(cluster_id);
+}
+
+absl::StatusOr<std::size_t> ServerTables::CountClusters() {
+  std::size_t count = 0;
+  absl::Status status = count_clusters_.Query([&count](const Row& row) {
+    count = static_cast<std::size_t>(row.Int(0));
+  });
+  if (!status.ok()) return status;
+  return count;
+}
+
+absl::StatusOr<std::vector<ClusterIdentity>> ServerTables::EmptyClusters(
+    absl::Time before, std::size_t most) {
+  std::vector<ClusterIdentity> clusters;
+  absl::Status status = empty_clusters_.Query(
+      [&clusters](const Row& row) {
+        clusters.push_back({row.Text(0), row.Text(1), row.Text(2)});
+      },
+      absl::ToUnixMillis(before), static_cast<std::int64_t>(most));
+  if (!status.ok()) return status;
+  return clusters;
 }
 
 absl::StatusOr<absl::Time> ServerTables::NextVersion(
@@ -75,15 +98,17 @@ absl::StatusOr<ServerPtr> ServerTables::Find(const ServerKey& key) {
 }
 
 absl::Status ServerTables::Put(const ServerKey& key, const Server& server) {
-  return put_server_.Run(key.cluster_id, key.server_id, server.cluster_base_url,
-                         server.location_json, server.extra_json,
-                         std::int64_t{server.node_api},
-                         std::int64_t{server.state == ServerState::kDraining},
-                         server.create_time, server.update_time);
+  absl::Status status = put_server_.Run(
+      key.cluster_id, key.server_id, server.cluster_base_url,
+      server.location_json, server.extra_json, std::int64_t{server.node_api},
+      std::int64_t{server.state == ServerState::kDraining}, server.create_time,
+      server.update_time);
+  return status.ok() ? mark_used_.Run(key.cluster_id) : status;
 }
 
-absl::Status ServerTables::Delete(const ServerKey& key) {
-  return delete_server_.Run(key.cluster_id, key.server_id);
+absl::Status ServerTables::Delete(const ServerKey& key, absl::Time now) {
+  absl::Status status = delete_server_.Run(key.cluster_id, key.server_id);
+  return status.ok() ? mark_empty_.Run(key.cluster_id, now) : status;
 }
 
 absl::Status ServerTables::ForEach(

@@ -25,6 +25,9 @@ using testing::StartsWith;
 Config SmallConfig() {
   Config config = TestConfig();
   config.registrar.max_registrations = 2;
+  config.embedded.max_servers = 2;
+  config.embedded.max_clusters = 1;
+  config.membership.max_clusters = 1;
   config.membership.max_watchers = 2;
   config.fanout.max_calls = 2;
   config.fanout.max_node_calls = 3;
@@ -111,13 +114,28 @@ TEST_F(LimitsTest, Registrations) {
   EXPECT_EQ(third.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(HasReason(third.status(), Reason::kTooManyRegistrations));
   EXPECT_THAT(std::string(third.status().message()),
-              HasSubstr("2 servers are held, which is the limit"));
+              HasSubstr("2 servers are held, which is the limit "
+                        "(--max-registrations)"));
 
   // Those that are held may register again.
   EXPECT_TRUE(
       Register(Registration("node-2", nodes_[1]->base_url(), true)).ok());
   ASSERT_TRUE(Unregister("node-2").ok());
   EXPECT_TRUE(Register(Registration("node-3", "http://a.test", false)).ok());
+}
+
+TEST_F(LimitsTest, Clusters) {
+  AddNode("node-1");
+  auto other = Registration("node-1", "http://a.test", false);
+  other.mutable_server()->set_public_base_url("http://other.test");
+  const auto refused = Register(other);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(HasReason(refused.status(), Reason::kTooManyClusters));
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("1 clusters are in use, which is the limit "
+                        "(--max-clusters)"));
+  ASSERT_TRUE(Unregister("node-1").ok());
+  EXPECT_TRUE(Register(other).ok());
 }
 
 TEST_F(LimitsTest, Watchers) {
@@ -129,7 +147,8 @@ TEST_F(LimitsTest, Watchers) {
   EXPECT_EQ(third.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(HasReason(third, Reason::kTooManyWatchers));
   EXPECT_THAT(std::string(third.message()),
-              HasSubstr("2 watchers are open, which is the limit"));
+              HasSubstr("2 watchers are open, which is the limit "
+                        "(--max-watchers)"));
 
   AddNode("node-1");
   EXPECT_EQ(first.NextEvent().change().server().server_id(), "node-1");
@@ -175,7 +194,7 @@ class ChurnTest : public ClusterTest {
 
   static Config ShortMemory() {
     Config config = TestConfig();
-    config.membership.log_capacity = 16;
+    config.membership.limits.changes = 16;
     return config;
   }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/error.h"
 #include "common/url.h"
 #include "server/registry/embedded_registry.h"
 #include "server/registry/it_resource.h"
@@ -35,21 +36,22 @@ std::string Body(const std::string& id, const std::string& more = "") {
 
 class MitRoutesTest : public testing::Test {
  protected:
-  MitRoutesTest()
+  explicit MitRoutesTest(
+      EmbeddedRegistryOptions options = {.lease = absl::Seconds(2)})
       : database_(*Database::Open({})),
         store_(*database_),
-        membership_({}, "epoch") {
+        membership_({.max_clusters = options.max_clusters}, "epoch") {
     registry_ = *EmbeddedRegistry::Create(
-        *database_, loop_, {.lease = absl::Seconds(2)},
+        *database_, loop_, options,
         [this](const ClusterIdentity& cluster, const Change& change) {
           membership_.Apply(cluster, change, loop_.WallTime());
         });
     peers_ = std::make_unique<Peers>(
         loop_, transport_, nullptr, [](const Server&) { return false; },
         PeersOptions{});
-    registrar_ =
-        std::make_unique<Registrar>(loop_, *registry_, store_, membership_,
-                                    *peers_, doubt_, RegistrarOptions{});
+    registrar_ = std::make_unique<Registrar>(
+        loop_, *registry_, store_, membership_, *peers_, doubt_,
+        RegistrarOptions{.max_registrations = options.max_servers});
     Serve(nullptr);
   }
   ~MitRoutesTest() override { registry_.reset(); }
@@ -112,6 +114,10 @@ class MitRoutesTest : public testing::Test {
 
   // One that this process has registered itself.
   void Hold(const std::string& id) {
+    const absl::Status status = TryToHold(id);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  absl::Status TryToHold(const std::string& id) {
     RegisterCommand command;
     command.server.type = "echo";
     command.server.server_id = id;
@@ -122,7 +128,7 @@ class MitRoutesTest : public testing::Test {
     registrar_->Register(std::move(command),
                          [&](const auto& view) { status = view.status(); });
     Settle();
-    ASSERT_TRUE(status.ok()) << status;
+    return status;
   }
 
   ManualLoop loop_;
@@ -267,6 +273,45 @@ TEST_F(MitRoutesTest, TheCorrelationIdComesBackRaised) {
 
 TEST_F(MitRoutesTest, WithoutTokensThereIsNoTokenService) {
   EXPECT_EQ(Ask("POST", "/mST/v1/oauth/token", "{}").status, 404);
+}
+
+class MitRoutesLimitTest : public MitRoutesTest {
+ protected:
+  MitRoutesLimitTest() : MitRoutesTest({.max_servers = 2, .max_clusters = 1}) {}
+};
+
+TEST_F(MitRoutesLimitTest, ServersBeyondTheLimitAre429HoweverTheyCome) {
+  EXPECT_EQ(Post(Body("g1")).status, 200);
+  Hold("s1");
+
+  const HttpResponse refused = Post(Body("g2"));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.body,
+            R"({"statusCode":429,"title":"Too Many Requests","message":)"
+            R"("register echo/g2: 2 servers are registered, which is the limit )"
+            R"((--max-registrations)"
+})");
+  const absl::Status held = TryToHold("s2");
+EXPECT_TRUE(HasReason(held, Reason::kTooManyRegistrations)) << held;
+EXPECT_EQ(held.message(),
+          "register echo/s2: 2 servers are held, which is the limit "
+          "(--max-registrations)");
+
+EXPECT_EQ(Post(Body("g1")).status, 200);
+EXPECT_EQ(Delete("g1").status, 200);
+EXPECT_EQ(Post(Body("g2")).status, 200);
+EXPECT_THAT(Members(), ElementsAre("g2", "s1"));
+}
+
+TEST_F(MitRoutesLimitTest, ClustersBeyondTheLimitAre429) {
+  Post(Body("g1"));
+  const HttpResponse refused =
+      Post(R"({"type":"other","serverId":"o","clusterBaseUrl":"http://o.test",)"
+           R"("publicBaseUrl":"http://public.test"})");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.body,
+              HasSubstr("create cluster of type other: 1 clusters are in use, "
+                        "which is the limit (--max-clusters)"));
 }
 
 class MitRoutesTokenTest : public MitRoutesTest {

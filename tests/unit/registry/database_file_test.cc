@@ -163,7 +163,8 @@ TEST_F(DatabaseFileTest, ADamagedFileIsRefused) {
   Create();
   Execute(
       "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE "
-      "i<2000) INSERT INTO clusters SELECT 'id-'||i, 'type', 'url-'||i, 0 FROM "
+      "i<2000) INSERT INTO clusters SELECT 'id-'||i, 'type', 'url-'||i, 0, 0 "
+      "FROM "
       "n");
   {
     std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);

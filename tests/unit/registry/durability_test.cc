@@ -104,7 +104,8 @@ TEST(DurabilityTest, WritesOfOneGroupShareOneSync) {
     for (int i = 0; i < 50; ++i) {
       authority.database().Submit(
           [i](sqlite3* db) {
-            return Statement(db, "INSERT INTO clusters VALUES (?, 't', ?, 0)")
+            return Statement(db,
+                             "INSERT INTO clusters VALUES (?, 't', ?, 0, 0)")
                 .Run(absl::StrCat(i), absl::StrCat(i));
           },
           [](absl::Status status) { EXPECT_TRUE(status.ok()) << status; });
