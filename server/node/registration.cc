@@ -19,7 +19,8 @@ namespace {
 constexpr double kJitter = 0.1;
 constexpr absl::Duration kDefaultLease = absl::Hours(2);
 constexpr absl::Duration kMinLease = absl::Seconds(1);
-constexpr double kRenewalPoint = 0.8;  // of a lease
+constexpr double kRenewalPoint = 0.8;         // of a lease
+constexpr std::size_t kMaxKeptFailures = 10;  // of an announcement
 
 // A lease that makes no sense would end in a flood of renewals.
 absl::Duration CorrectLease(absl::Duration granted) {
@@ -274,7 +275,9 @@ void Registration::EnterCluster(const ClusterIdentity& cluster) {
     const std::string left = cluster_.id;
     if (!left.empty()) {
       NoDoubt();
-      context_.membership.SetHeld({left, wanted_.server.server_id}, false);
+      const ServerKey former{left, wanted_.server.server_id};
+      context_.membership.SetHeld(former, false);
+      context_.registry.Forget(former, wanted_.server.type);
     }
     cluster_ = cluster;
     owner_.OnClusterChanged(*this, left);
@@ -296,6 +299,11 @@ void Registration::Announce() {
   context_.peers.AnnounceJoin(
       **cluster, wanted_.server.server_id,
       Guarded([](Registration& self, AnnouncementResult result) {
+        // Enough to see what is wrong; they are kept as long as this.
+        if (result.failed.size() > kMaxKeptFailures) {
+          result.failed.resize(kMaxKeptFailures);
+          result.failed.shrink_to_fit();
+        }
         self.announcement_ = std::move(result);
       }));
 }

@@ -171,6 +171,7 @@ void Registration::LeaveMembership(bool gone, std::optional<Server> newer) {
   const ServerKey key{cluster_.id, wanted_.server.server_id};
   const absl::Time now = context_.loop.WallTime();
   context_.membership.SetHeld(key, false);
+  context_.registry.Forget(key, wanted_.server.type);
   if (gone) {
     context_.membership.Remove(key,
                                exit_->cause == RemovalCause::kUnregistered

@@ -59,6 +59,7 @@ class MitRegistry::Impl
                   Done<Removed> done);
   void Remove(const ServerKey& key, const std::string& type,
               const RecordVersion& seen, Done<Removal> done);
+  void Forget(const ServerKey& key, const std::string& type);
 
  private:
   // What mIT does not keep of a server that was registered here.
@@ -80,10 +81,9 @@ class MitRegistry::Impl
 
   EventLoop& loop_;
   std::shared_ptr<MitClient> client_;
-  absl::flat_hash_map<ServerKey, Traits> registered_;
-  // The server of each type that was registered last: in its name others are
-  // removed.
-  absl::flat_hash_map<std::string, std::string> speakers_;
+  // By type: others are removed in the name of one of theirs.
+  absl::flat_hash_map<std::string, absl::flat_hash_map<ServerKey, Traits>>
+      registered_;
 };
 
 template <typename T, typename Parse>
@@ -115,7 +115,6 @@ void MitRegistry::Impl::Ask(MitRequest request, Done<T> done, Parse parse) {
 void MitRegistry::Impl::Register(RegisterRequest request,
                                  Done<RegisterAnswer> done) {
   Server& server = request.server;
-  speakers_[server.type] = server.server_id;
   MitRequest mit;
   mit.action = absl::StrCat("register ", server.type, "/", server.server_id);
   mit.method = "POST";
@@ -137,7 +136,7 @@ absl::StatusOr<RegisterAnswer> MitRegistry::Impl::OnRegistered(
   absl::StatusOr<RegisterAnswer> answer = ParseRegisterAnswer(body, server);
   if (!answer.ok()) return answer;
   const std::string& cluster_id = answer->cluster.id;
-  registered_.insert_or_assign(
+  registered_[server.type].insert_or_assign(
       ServerKey{cluster_id, server.server_id},
       Traits{server.cluster_base_url, server.node_api,
              server.state == ServerState::kDraining ? ServerState::kDraining
@@ -149,8 +148,10 @@ absl::StatusOr<RegisterAnswer> MitRegistry::Impl::OnRegistered(
 
 void MitRegistry::Impl::ApplyTraits(const std::string& cluster_id,
                                     Server& server) const {
-  auto it = registered_.find(ServerKey{cluster_id, server.server_id});
-  if (it == registered_.end()) return;
+  const auto of_type = registered_.find(server.type);
+  if (of_type == registered_.end()) return;
+  const auto it = of_type->second.find({cluster_id, server.server_id});
+  if (it == of_type->second.end()) return;
   const Traits& traits = it->second;
   // At another address it is somebody else's.
   if (server.cluster_base_url != traits.cluster_base_url) return;
@@ -167,8 +168,10 @@ MitRequest MitRegistry::Impl::Deletion(absl::string_view verb,
   mit.target = absl::StrCat("/itResources/", PercentEncode(key.cluster_id),
                             "/servers/", PercentEncode(key.server_id));
   mit.type = type;
-  auto speaker = speakers_.find(type);
-  mit.server_id = speaker == speakers_.end() ? key.server_id : speaker->second;
+  const auto ours = registered_.find(type);
+  mit.server_id = ours == registered_.end()
+                      ? key.server_id
+                      : ours->second.begin()->first.server_id;
   mit.absent_is_success = true;
   return mit;
 }
@@ -179,8 +182,8 @@ void MitRegistry::Impl::Unregister(const ServerKey& key,
   MitRequest mit = Deletion("unregister", key, type);
   mit.server_id = key.server_id;
   Ask<Removed>(std::move(mit), std::move(done),
-               [key](Impl& self, const MitClient::Answer&) {
-                 self.registered_.erase(key);
+               [key, type](Impl& self, const MitClient::Answer&) {
+                 self.Forget(key, type);
                  return absl::StatusOr<Removed>(Removed{});
                });
 }
@@ -201,10 +204,17 @@ void MitRegistry::Impl::Remove(const ServerKey& key, const std::string& type,
         absl::StatusOr<Removal> removal =
             body ? ParseRemovalAnswer(*body, key, type) : Removal(Removed{});
         if (removal.ok() && std::holds_alternative<Removed>(*removal)) {
-          self.registered_.erase(key);
+          self.Forget(key, type);
         }
         return removal;
       });
+}
+
+void MitRegistry::Impl::Forget(const ServerKey& key, const std::string& type) {
+  const auto of_type = registered_.find(type);
+  if (of_type == registered_.end()) return;
+  of_type->second.erase(key);
+  if (of_type->second.empty()) registered_.erase(of_type);
 }
 
 MitRegistry::MitRegistry(EventLoop& loop, HttpTransport& transport,
@@ -226,6 +236,10 @@ void MitRegistry::Unregister(const ServerKey& key, const std::string& type,
   impl_->Post([key, type, done = std::move(done)](Impl& impl) mutable {
     impl.Unregister(key, type, std::move(done));
   });
+}
+
+void MitRegistry::Forget(const ServerKey& key, const std::string& type) {
+  impl_->Post([key, type](Impl& impl) { impl.Forget(key, type); });
 }
 
 void MitRegistry::Remove(const ServerKey& key, const std::string& type,

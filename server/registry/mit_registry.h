@@ -26,7 +26,8 @@ struct MitRegistryOptions {
 };
 
 // mIT keeps neither `node_api` nor `state`: a record of it is ACTIVE and serves
-// the node API, but those that this object registered are as they were given.
+// the node API, but those that this object registered are as they were given,
+// until Forget.
 // Of evidence it knows only the version. A removal that makes no sense of its
 // answer leaves the server where it is (AUTHORITY_BAD_ANSWER).
 class MitRegistry final : public Registry {
@@ -42,6 +43,7 @@ class MitRegistry final : public Registry {
                   Done<Removed> done) override;
   void Remove(const ServerKey& key, const std::string& type,
               const Evidence& evidence, Done<Removal> done) override;
+  void Forget(const ServerKey& key, const std::string& type) override;
   bool PushesChanges() const override { return false; }
 
  private:

@@ -74,6 +74,10 @@ class Registry {
   virtual void Remove(const ServerKey& key, const std::string& type,
                       const Evidence& evidence, Done<Removal> done) = 0;
 
+  // This process has done with a server that it registered: what is remembered
+  // of it may go.
+  virtual void Forget(const ServerKey& /*key*/, const std::string& /*type*/) {}
+
   // Whether this authority pushes every change to the listener that it was
   // built with; otherwise answers carry whole lists.
   virtual bool PushesChanges() const = 0;

@@ -130,8 +130,8 @@ void ToProto(const RegistrationView& registration, bool self_preservation,
   pb::Announcement& announcement = *out->mutable_announcement();
   announcement.set_expected(registration.announcement.expected);
   announcement.set_answered(registration.announcement.answered);
-  announcement.set_failed(
-      static_cast<int>(registration.announcement.failed.size()));
+  announcement.set_failed(registration.announcement.expected -
+                          registration.announcement.answered);
 
   pb::ClusterStatus& status = *out->mutable_status();
   status.set_registration_status(Utf8(registration.StatusText()));

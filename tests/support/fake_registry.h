@@ -50,6 +50,9 @@ class FakeRegistry final : public Registry {
     seen_evidence.push_back(evidence);
     if (automatic) AnswerRemoval(Removed{});
   }
+  void Forget(const ServerKey& key, const std::string& /*type*/) override {
+    forgotten.push_back(key);
+  }
   bool PushesChanges() const override { return pushes_changes; }
 
   // Acknowledges the oldest request that waits: stores the record with a new
@@ -109,6 +112,7 @@ class FakeRegistry final : public Registry {
   std::deque<PendingUnregister> unregisters;
   std::deque<PendingRemove> removals;
   std::vector<Evidence> seen_evidence;
+  std::vector<ServerKey> forgotten;
   std::map<std::string, std::map<std::string, Server>> records;
 
  private:

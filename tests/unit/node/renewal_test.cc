@@ -114,6 +114,17 @@ TEST_F(RenewalTest, TheJoinGoesToAllOthersAndItsCountsStay) {
   EXPECT_EQ(announcement.failed[0].server_id, "bad");
 }
 
+TEST_F(RenewalTest, OfManyFailedAnnouncementsTheFirstAreKept) {
+  for (int i = 0; i < 12; ++i) AddStranger("peer-" + std::to_string(i));
+  Registered(Command("a"));
+  for (int i = 0; i < 12; ++i) transport_.Answer(404, "{}");
+  Settle();
+  const AnnouncementResult announcement = Get("a")->announcement;
+  EXPECT_EQ(announcement.expected, 12);
+  EXPECT_EQ(announcement.answered, 0);
+  EXPECT_THAT(announcement.failed, SizeIs(10));
+}
+
 TEST_F(RenewalTest, AMereRenewalAnnouncesNothing) {
   AddStranger("peer");
   registry_.lease = absl::Seconds(100);

@@ -34,6 +34,7 @@ TEST_F(UnregisterTest, RemovesTellsTheOthersAndCounts) {
   EXPECT_FALSE(IsHeld("a"));
   EXPECT_EQ(registrar_->Count(), 0u);
   EXPECT_THAT(Stored(), IsEmpty());
+  EXPECT_THAT(registry_.forgotten, testing::ElementsAre(Key("a")));
   EXPECT_TRUE(HasReason(KeepAlive(session).status(), Reason::kLeaseExpired));
 }
 

@@ -118,6 +118,29 @@ TEST_F(MitRegistryTest, WhatTheAuthorityDoesNotKeepIsAsItWasRegistered) {
   EXPECT_TRUE((*(*answer_)->servers)[0].node_api);
 }
 
+TEST_F(MitRegistryTest, WhatIsForgottenIsAsTheAuthorityTellsIt) {
+  Server own = Own();
+  own.node_api = false;
+  Register({.server = own});
+  transport_.Answer(200, RegisterAnswerJson());
+  registry_.Forget({"cluster-1", "node-1"}, "mTest");
+  Server other = Own();
+  other.server_id = "node-2";
+  Register({.server = other});
+  transport_.Answer(200, RegisterAnswerJson());
+
+  ASSERT_TRUE(answer_ && answer_->ok()) << RegisterError();
+  EXPECT_TRUE((*(*answer_)->servers)[0].node_api);
+
+  // Nor does it speak for others any more.
+  registry_.Forget({"cluster-1", "node-2"}, "mTest");
+  registry_.Forget({"cluster-1", "node-2"}, "mTest");
+  registry_.Remove({"cluster-1", "node-9"}, "mTest", {{"v"}},
+                   [](const auto&) {});
+  loop_.RunPosted();
+  EXPECT_THAT(Header("user-agent"), testing::HasSubstr("/node-9 ("));
+}
+
 TEST_F(MitRegistryTest, LeaseIsHandedOnAsGranted) {
   for (const auto& [lease, expected] :
        std::vector<std::pair<std::string, absl::Duration>>{
