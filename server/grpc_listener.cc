@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "grpc/health/v1/health.pb.h"
+#include "mimik/cluster/v1/admin_service.grpc.pb.h"
 #include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
 #include "mimik/cluster/v1/node_service.grpc.pb.h"
 #include "mimik/cluster/v1/registry_service.grpc.pb.h"
@@ -35,10 +36,11 @@ constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(10);
 // Clients may ping this often, so that long watches survive middle boxes.
 constexpr absl::Duration kMinPingInterval = absl::Seconds(5);
 
-constexpr std::array<const char*, 3> kServiceNames = {
+constexpr std::array<const char*, 4> kServiceNames = {
     mimik::cluster::v1::RegistryService::service_full_name(),
     mimik::cluster::v1::FanOutService::service_full_name(),
-    mimik::cluster::v1::NodeService::service_full_name()};
+    mimik::cluster::v1::NodeService::service_full_name(),
+    mimik::cluster::v1::AdminService::service_full_name()};
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));

@@ -191,7 +191,9 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
   if (config_.mit) return OpenMit(*config_.mit);
   absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> registry =
       EmbeddedRegistry::Create(*database_, *control_.loop, config_.embedded,
-                               apply);
+                               apply, [this](const std::string& cluster_id) {
+                                 return membership_->IsWatched(cluster_id);
+                               });
   if (!registry.ok()) return registry.status();
   registry_ = *std::move(registry);
   if (!config_.serve_mit || !config_.serve_mit->tokens) return absl::OkStatus();
@@ -317,11 +319,12 @@ absl::Status ClusterServer::Impl::ServeHttp() {
 absl::Status ClusterServer::Impl::ServeGrpc() {
   const RpcBackend backend{*control_.loop, *membership_, *registrar_,
                            *evictor_,      *self_doubt_, *engine_,
-                           *node_routes_,  drain_};
+                           *node_routes_,  *database_,   drain_};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));
-  services.push_back(NewNodeService(backend));
+  services.push_back(NewNodeService(backend, config_.rpc));
+  services.push_back(NewAdminService(backend));
   absl::StatusOr<std::unique_ptr<GrpcListener>> listener = GrpcListener::Start(
       config_.grpc_address, config_.grpc, std::move(services));
   if (!listener.ok()) return listener.status();
@@ -361,10 +364,9 @@ MetricsSample ClusterServer::Impl::Sample() const {
   sample.calls_waiting = engine_->calls_waiting();
   sample.node_calls_allowed = engine_->node_calls_allowed();
   sample.registrations = registrar_->Count();
-  for (const SnapshotPtr& cluster : membership_->List()) {
-    ++sample.clusters;
-    sample.servers += cluster->servers.size();
-  }
+  const MembershipCounts known = membership_->Count();
+  sample.clusters = known.clusters;
+  sample.servers = known.servers;
   const DatabaseStats store = database_->Stats();
   sample.store_commits = store.commits;
   sample.store_writes = store.writes;

@@ -3,6 +3,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -82,6 +83,7 @@ Client::Client(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout)
       registry_(pb::RegistryService::NewStub(channel_)),
       fan_out_(pb::FanOutService::NewStub(channel_)),
       node_(pb::NodeService::NewStub(channel_)),
+      admin_(pb::AdminService::NewStub(channel_)),
       health_(grpc::health::v1::Health::NewStub(channel_)) {}
 
 absl::StatusOr<pb::RegisterServerResponse> Client::RegisterServer(
@@ -202,6 +204,30 @@ absl::StatusOr<pb::DeleteServerResponse> Client::DeleteServer(
     const pb::DeleteServerRequest& request, const CallOptions& options) const {
   return Call(node_, &pb::NodeService::Stub::DeleteServer, request, options,
               timeout_);
+}
+
+absl::Status Client::Backup(
+    absl::FunctionRef<absl::Status(const pb::BackupResponse&)> on_piece,
+    const CallOptions& options) const {
+  grpc::ClientContext context;
+  SetUp(context, options, timeout_);
+  const auto stream = admin_->Backup(&context, pb::BackupRequest());
+  pb::BackupResponse piece;
+  std::int64_t missing = 0;
+  std::int64_t taken = 0;
+  while (stream->Read(&piece)) {
+    if (absl::Status status = on_piece(piece); !status.ok()) {
+      context.TryCancel();
+      stream->Finish();
+      return status;
+    }
+    taken += static_cast<std::int64_t>(piece.data().size());
+    missing = piece.size() - taken;
+  }
+  const absl::Status end = FromGrpcStatus(stream->Finish());
+  if (!end.ok() || (missing == 0 && taken > 0)) return end;
+  return absl::DataLossError(
+      absl::StrCat("back up the store: ", missing, " bytes did not come"));
 }
 
 absl::StatusOr<grpc::health::v1::HealthCheckResponse> Client::CheckHealth(

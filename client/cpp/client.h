@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "mimik/cluster/v1/admin_service.grpc.pb.h"
 #include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
 #include "mimik/cluster/v1/node_service.grpc.pb.h"
 #include "mimik/cluster/v1/registry_service.grpc.pb.h"
@@ -107,6 +108,13 @@ class Client {
       const pb::DeleteServerRequest& request,
       const CallOptions& options = {}) const;
 
+  // AdminService; see admin_service.proto. Calls `on_piece` with each piece of
+  // the store's copy in order; what it returns ends the call where it is not
+  // OK. Errors also: DATA_LOSS when the copy ended before it was whole.
+  absl::Status Backup(
+      absl::FunctionRef<absl::Status(const pb::BackupResponse&)> on_piece,
+      const CallOptions& options = {}) const;
+
   // The standard health service. Empty: clusterd as a whole.
   absl::StatusOr<grpc::health::v1::HealthCheckResponse> CheckHealth(
       const std::string& service, const CallOptions& options = {}) const;
@@ -119,6 +127,7 @@ class Client {
   std::unique_ptr<pb::RegistryService::Stub> registry_;
   std::unique_ptr<pb::FanOutService::Stub> fan_out_;
   std::unique_ptr<pb::NodeService::Stub> node_;
+  std::unique_ptr<pb::AdminService::Stub> admin_;
   std::unique_ptr<grpc::health::v1::Health::Stub> health_;
 };
 

@@ -36,6 +36,7 @@ Commands AllCommands() {
   commands.push_back(NewEvictCommand());
   commands.push_back(NewCallCommand());
   commands.push_back(NewHealthCommand());
+  commands.push_back(NewBackupCommand());
   return commands;
 }
 
@@ -51,7 +52,8 @@ void DeclareCommon(ArgParser& args, Context& context, CommonOptions& common) {
               Text(&context.address));
   args.Option("--tls-ca", "FILE", "talk TLS and trust the CAs in this PEM file",
               Text(&context.tls_ca_file));
-  args.Option("--timeout", "DURATION", "give up after this; 10s, for call 50s",
+  args.Option("--timeout", "DURATION",
+              "give up after this; 10s, for call 50s, for backup 10m",
               Interval(&context.timeout));
   args.Flag("--json", "print protobuf's JSON, for programs", &context.json);
   args.Flag("--help", "show this help; -h too", &common.help);

@@ -81,6 +81,7 @@ std::unique_ptr<Command> NewServersCommand();
 std::unique_ptr<Command> NewWatchCommand();
 std::unique_ptr<Command> NewCallCommand();
 std::unique_ptr<Command> NewHealthCommand();
+std::unique_ptr<Command> NewBackupCommand();
 
 // The whole program: `args` without its name.
 ExitCode RunClusterctl(const std::vector<std::string>& args, std::ostream& out,

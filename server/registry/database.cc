@@ -18,6 +18,7 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/text_view.h"
+#include "server/registry/database_backup.h"
 #include "server/registry/database_file.h"
 #include "server/registry/sqlite.h"
 
@@ -46,6 +47,14 @@ class Database::Impl {
     return true;
   }
 
+  // False, and nothing taken, when one is being made.
+  bool Order(Copied& copied) {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(copying_, true)) return false;
+    ordered_ = std::move(copied);
+    return true;
+  }
+
   DatabaseStats Stats() const {
     absl::MutexLock lock(&mutex_);
     DatabaseStats stats = stats_;
@@ -62,27 +71,74 @@ class Database::Impl {
     absl::Status result;
   };
   using Group = std::vector<Item>;
+  class Transaction;
 
   void WriteUntilStopped() {
     pthread_setname_np(pthread_self(), "store-writer");
     Transaction transaction(file_.db.get());
-    for (Group group = NextGroup(); !group.empty(); group = NextGroup()) {
-      const absl::Status committed = transaction.Run(group);
-      Report(committed);
-      Count(group.size(), transaction.wrote());
-      for (Item& item : group) {
-        std::move(item.done)(item.result.ok() ? committed : item.result);
-      }
+    while (WaitForWork()) {
+      Group group = TakeGroup();
+      if (!group.empty()) Commit(transaction, group);
+      CopyOn();
+    }
+    TakeOrder();
+    if (copied_) {
+      EndCopy(MakeError(Reason::kStoreUnavailable,
+                        "back up the store: clusterd is stopping"));
     }
   }
 
-  // Waits for work; empty when there is none and none will come.
-  Group NextGroup() {
+  void Commit(Transaction& transaction, Group& group) {
+    const absl::Status committed = transaction.Run(group);
+    Report(committed);
+    Count(group.size(), transaction.wrote());
+    for (Item& item : group) {
+      std::move(item.done)(item.result.ok() ? committed : item.result);
+    }
+  }
+
+  // The next step of a backup, if there is one to be made.
+  void CopyOn() {
+    TakeOrder();
+    if (!copied_) return;
+    if (backup_ == nullptr) {
+      auto started = DatabaseBackup::Start(
+          file_.db.get(), options_.data_dir + "/clusterd.db.backup");
+      if (!started.ok()) return EndCopy(started.status());
+      backup_ = *std::move(started);
+    }
+    auto step = backup_->Step();
+    if (!step.ok()) return EndCopy(step.status());
+    if (*step) EndCopy(**std::move(step));
+  }
+
+  void TakeOrder() {
+    absl::MutexLock lock(&mutex_);
+    if (ordered_) copied_ = std::exchange(ordered_, nullptr);
+  }
+
+  void EndCopy(absl::StatusOr<FileDescriptor> copy) {
+    backup_.reset();
+    Copied copied = std::exchange(copied_, nullptr);
+    {
+      absl::MutexLock lock(&mutex_);
+      copying_ = false;
+    }
+    std::move(copied)(std::move(copy));
+  }
+
+  // False when there is nothing to do and nothing will come.
+  bool WaitForWork() {
     absl::MutexLock lock(&mutex_);
     auto something_to_do = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      return stopping_ || !queue_.empty();
+      return stopping_ || copying_ || !queue_.empty();
     };
     mutex_.Await(absl::Condition(&something_to_do));
+    return !queue_.empty() || !stopping_;
+  }
+
+  Group TakeGroup() {
+    absl::MutexLock lock(&mutex_);
     const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(
                                           queue_.size(), options_.max_group));
     Group group(std::make_move_iterator(queue_.begin()),
@@ -160,11 +216,16 @@ class Database::Impl {
   };
 
   const DatabaseOptions options_;
-  DatabaseFile file_;    // of the writer
-  bool healthy_ = true;  // of the writer
+  // Of the writer:
+  DatabaseFile file_;
+  bool healthy_ = true;
+  Copied copied_;  // who waits for the backup that is being made
+  std::unique_ptr<DatabaseBackup> backup_;
 
   mutable absl::Mutex mutex_;
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
+  bool copying_ ABSL_GUARDED_BY(mutex_) = false;  // ordered, or being made
+  Copied ordered_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   DatabaseStats stats_ ABSL_GUARDED_BY(mutex_);
 
@@ -188,6 +249,18 @@ void Database::Submit(Write write, Done done) {
       MakeError(Reason::kStoreUnavailable,
                 "write to the store: too many writes are waiting"),
       absl::Seconds(1)));
+}
+
+void Database::BackUp(Copied copied) {
+  if (impl_->options().data_dir.empty()) {
+    std::move(copied)(MakeError(
+        Reason::kNothingStored,
+        "back up the store: it is in memory; start clusterd with --data-dir"));
+  } else if (!impl_->Order(copied)) {
+    std::move(copied)(MakeError(Reason::kTooManyBackups,
+                                "back up the store: another backup is being "
+                                "made"));
+  }
 }
 
 absl::Status Database::Run(Write read) {

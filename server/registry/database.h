@@ -11,6 +11,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/registry/file_descriptor.h"
 
 struct sqlite3;
 
@@ -53,6 +54,16 @@ class Database {
   // Queues a write. Thread-safe. A full queue: `done` gets UNAVAILABLE ·
   // STORE_UNAVAILABLE with RetryInfo, inside the call.
   void Submit(Write write, Done done);
+
+  // Copies the file as it is at one moment, in small steps between which writes
+  // go on. `copied` is called on the writer thread, or inside the call, with
+  // the copy open for reading; it has no name, so that nothing stays of it when
+  // it is closed. One at a time. Thread-safe. Errors: FAILED_PRECONDITION ·
+  // NOTHING_STORED (a database in memory), RESOURCE_EXHAUSTED ·
+  // TOO_MANY_BACKUPS, UNAVAILABLE · STORE_UNAVAILABLE, also at the end of this
+  // object.
+  using Copied = absl::AnyInvocable<void(absl::StatusOr<FileDescriptor>) &&>;
+  void BackUp(Copied copied);
 
   // Runs `read` on the writer thread and waits: for loading at start. Whatever
   // the queue holds; not from a Write or a Done, which it would wait for.

@@ -33,6 +33,8 @@ constexpr std::string_view kReadOnly =
     "no permission to write; make data_dir and the files in it writable for "
     "the user that clusterd runs as";
 
+constexpr int kMaxRestingLogBytes = 16 << 20;
+
 absl::Status Refused(const std::string& path, std::string_view cause) {
   return absl::FailedPreconditionError(
       absl::StrCat("open ", path, ": ", AbslView(cause)));
@@ -183,6 +185,10 @@ absl::Status Prepare(sqlite3* db, const std::string& path) {
   if (*journal != "wal") return Diagnose(db, path);
   auto synchronous = Pragma(db, path, "synchronous = FULL");
   if (!synchronous.ok()) return synchronous.status();
+  // What one large transaction made of the log does not stay for ever.
+  auto log_size = Pragma(
+      db, path, absl::StrCat("journal_size_limit = ", kMaxRestingLogBytes));
+  if (!log_size.ok()) return log_size.status();
   auto check = Pragma(db, path, "quick_check(1)");
   if (!check.ok()) return check.status();
   if (*check != "ok") return Refused(path, kDamaged);
@@ -202,10 +208,6 @@ absl::StatusOr<DatabaseFile> OpenInMemory() {
 }
 
 }  // namespace
-
-FileDescriptor::~FileDescriptor() {
-  if (fd_ >= 0) close(fd_);
-}
 
 absl::StatusOr<DatabaseFile> OpenDatabaseFile(const std::string& data_dir) {
   if (data_dir.empty()) return OpenInMemory();

@@ -3,31 +3,12 @@
 #define SERVER_REGISTRY_DATABASE_FILE_H_
 
 #include <string>
-#include <utility>
 
 #include "absl/status/statusor.h"
+#include "server/registry/file_descriptor.h"
 #include "server/registry/sqlite.h"
 
 namespace coord {
-
-// A file descriptor that is closed at the end.
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~FileDescriptor();
-
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 // The lock on the directory outlives the connection.
 struct DatabaseFile {

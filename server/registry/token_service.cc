@@ -21,6 +21,8 @@ constexpr absl::Duration kUnusedAtTheEnd = absl::Seconds(900);
 // Customers are named by callers, so there could be any number of them.
 constexpr std::size_t kMaxCached = 4096;
 constexpr std::size_t kMaxAnswerBytes = 256 << 10;
+// Calls may give up long before the token service does.
+constexpr std::size_t kMaxWaiting = 16'384;
 
 struct TokenKey {
   std::string client_id;
@@ -118,7 +120,9 @@ class TokenService::Impl
   absl::Mutex mutex_;
   absl::flat_hash_map<TokenKey, Tokens> cache_ ABSL_GUARDED_BY(mutex_);
 
-  absl::flat_hash_map<TokenKey, Fetch> fetches_;  // in flight; on the loop
+  // On the loop:
+  absl::flat_hash_map<TokenKey, Fetch> fetches_;  // in flight
+  std::size_t waiting_ = 0;                       // for all of them
 };
 
 void TokenService::Impl::Get(TokenRequest request, Done done) {
@@ -194,9 +198,17 @@ void TokenService::Impl::Join(const TokenKey& key, const std::string& type,
     std::move(done)(*std::move(token));
     return;
   }
+  if (waiting_ >= kMaxWaiting) {
+    std::move(done)(MakeError(
+        Reason::kAuthorityUnavailable,
+        absl::StrCat("get a token for ", type, ": ", waiting_,
+                     " calls wait for the token service, which is the limit")));
+    return;
+  }
   auto [it, is_new] = fetches_.try_emplace(key);
   Fetch& fetch = it->second;
   fetch.waiting.push_back(std::move(done));
+  ++waiting_;
   if (!is_new) return;
   fetch.type = type;
   fetch.credentials = &credentials;
@@ -282,6 +294,7 @@ void TokenService::Impl::Finish(const TokenKey& key,
                                 const absl::StatusOr<std::string>& token) {
   // Out of the table first: those who waited may ask again at once.
   auto fetch = fetches_.extract(key);
+  waiting_ -= fetch.mapped().waiting.size();
   for (Done& done : fetch.mapped().waiting) std::move(done)(token);
 }
 

@@ -99,6 +99,20 @@ absl::Duration TimeLeft(const grpc::CallbackServerContext& context,
   return std::max(left - std::min(left / 10, margin), absl::ZeroDuration());
 }
 
+absl::Status UnaryCall::TakePlace(Slots& slots,
+                                  const google::protobuf::MessageLite& request,
+                                  std::size_t max_bytes) {
+  if (request.ByteSizeLong() > max_bytes) {
+    return InvalidField("request",
+                        absl::StrCat("must be at most ", max_bytes, " bytes"));
+  }
+  slot_ = slots.Take();
+  if (slot_) return absl::OkStatus();
+  return LimitReached(Reason::kTooManyCalls, "serve call", "calls are waiting",
+                      static_cast<std::size_t>(slots.limit()),
+                      "--max-waiting-calls");
+}
+
 absl::Status ServerIsDraining() {
   return WithRetryAfter(
       MakeError(Reason::kDraining, "serve call: the server is shutting down"),

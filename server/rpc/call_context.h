@@ -2,14 +2,18 @@
 #ifndef SERVER_RPC_CALL_CONTEXT_H_
 #define SERVER_RPC_CALL_CONTEXT_H_
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/rpc/slots.h"
 
 namespace coord {
 
@@ -48,11 +52,19 @@ class UnaryCall {
   UnaryCall(UnaryCall&& other) noexcept
       : context_(other.context_),
         reactor_(std::exchange(other.reactor_, nullptr)),
-        correlation_id_(std::move(other.correlation_id_)) {}
+        correlation_id_(std::move(other.correlation_id_)),
+        slot_(std::move(other.slot_)) {}
   UnaryCall& operator=(UnaryCall&&) = delete;
   ~UnaryCall() {
     if (reactor_ != nullptr) Finish(ServerIsDraining());
   }
+
+  // Takes a place among the calls that wait for somebody, until the end.
+  // Errors: RESOURCE_EXHAUSTED · TOO_MANY_CALLS; INVALID_ARGUMENT when
+  // `request`, which is held as long, is larger than `max_bytes`.
+  absl::Status TakePlace(Slots& slots,
+                         const google::protobuf::MessageLite& request,
+                         std::size_t max_bytes = 64 << 10);
 
   // What the handler returns. Only before Finish.
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
@@ -68,6 +80,7 @@ class UnaryCall {
   grpc::CallbackServerContext* context_;
   grpc::ServerUnaryReactor* reactor_;
   std::string correlation_id_;
+  std::optional<Slots::Slot> slot_;
 };
 
 }  // namespace coord

@@ -1,6 +1,7 @@
 #include "server/rpc/keep_alive_stream.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -23,10 +24,11 @@ class KeepAliveStream final
                                      pb::KeepAliveResponse>,
       public std::enable_shared_from_this<KeepAliveStream> {
  public:
-  KeepAliveStream(const RpcBackend& backend,
+  KeepAliveStream(const RpcBackend& backend, std::optional<Slots::Slot> slot,
                   grpc::CallbackServerContext* context)
       : loop_(backend.loop),
         registrar_(backend.registrar),
+        slot_(std::move(slot)),
         context_(*context) {}
 
   void Start(DrainSignal& drain) {
@@ -141,6 +143,7 @@ class KeepAliveStream final
 
   EventLoop& loop_;
   Registrar& registrar_;
+  const std::optional<Slots::Slot> slot_;
   grpc::CallbackServerContext& context_;
   std::shared_ptr<KeepAliveStream> self_;  // until OnDone
   DrainSignal::Subscription drain_;
@@ -151,12 +154,30 @@ class KeepAliveStream final
   bool ended_ = false;
 };
 
+class RefusedKeepAlive final
+    : public grpc::ServerBidiReactor<pb::KeepAliveRequest,
+                                     pb::KeepAliveResponse> {
+ public:
+  RefusedKeepAlive(grpc::CallbackServerContext& context, int limit) {
+    EchoMetadata(context);
+    Finish(FinalStatus(
+        context,
+        LimitReached(Reason::kTooManyStreams, "keep sessions alive",
+                     "streams are open", static_cast<std::size_t>(limit),
+                     "--max-keep-alive-streams")));
+  }
+  void OnDone() override { delete this; }
+};
+
 }  // namespace
 
 grpc::ServerBidiReactor<pb::KeepAliveRequest, pb::KeepAliveResponse>*
-StartKeepAlive(const RpcBackend& backend,
+StartKeepAlive(const RpcBackend& backend, Slots& slots,
                grpc::CallbackServerContext* context) {
-  auto stream = std::make_shared<KeepAliveStream>(backend, context);
+  std::optional<Slots::Slot> slot = slots.Take();
+  if (!slot) return new RefusedKeepAlive(*context, slots.limit());
+  auto stream =
+      std::make_shared<KeepAliveStream>(backend, std::move(slot), context);
   stream->Start(backend.drain);
   return stream.get();
 }

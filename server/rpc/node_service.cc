@@ -14,6 +14,7 @@ namespace {
 using Context = grpc::CallbackServerContext;
 
 constexpr std::size_t kMaxBodyBytes = 1 << 20;
+constexpr std::size_t kMaxOtherBytes = 64 << 10;
 
 template <typename Request>
 NodeRequest NodeRequestFromProto(const Request& request) {
@@ -43,7 +44,8 @@ auto AnswerHttp(UnaryCall call, const NodeRequest& request,
 
 class NodeServiceImpl final : public pb::NodeService::CallbackService {
  public:
-  explicit NodeServiceImpl(RpcBackend backend) : backend_(backend) {}
+  NodeServiceImpl(RpcBackend backend, const RpcOptions& options)
+      : backend_(backend), waiting_calls_(options.max_waiting_calls) {}
 
   grpc::ServerUnaryReactor* CreateItResource(
       Context* context, const pb::CreateItResourceRequest* request,
@@ -55,6 +57,10 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
     if (valid.ok() && request->body().size() > kMaxBodyBytes) {
       valid = InvalidField(
           "body", absl::StrCat("must be at most ", kMaxBodyBytes, " bytes"));
+    }
+    if (valid.ok()) {
+      valid = call.TakePlace(waiting_calls_, *request,
+                             kMaxBodyBytes + kMaxOtherBytes);
     }
     if (!valid.ok()) {
       call.Finish(std::move(valid));
@@ -74,6 +80,7 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
     grpc::ServerUnaryReactor* reactor = call.reactor();
     absl::Status valid =
         CheckServerName(request->type(), "", request->server_id());
+    if (valid.ok()) valid = call.TakePlace(waiting_calls_, *request);
     if (!valid.ok()) {
       call.Finish(std::move(valid));
       return reactor;
@@ -88,12 +95,14 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
 
  private:
   const RpcBackend backend_;
+  Slots waiting_calls_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> NewNodeService(RpcBackend backend) {
-  return std::make_unique<NodeServiceImpl>(backend);
+std::unique_ptr<grpc::Service> NewNodeService(RpcBackend backend,
+                                              RpcOptions options) {
+  return std::make_unique<NodeServiceImpl>(backend, options);
 }
 
 }  // namespace coord

@@ -97,13 +97,18 @@ auto AnswerRegistration(const SelfDoubt& self_doubt, UnaryCall call,
 class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
  public:
   RegistryServiceImpl(RpcBackend backend, RpcOptions options)
-      : backend_(backend), options_(options) {}
+      : backend_(backend),
+        options_(options),
+        waiting_calls_(options.max_waiting_calls),
+        keep_alive_streams_(options.max_keep_alive_streams) {}
 
   UnaryReactor* RegisterServer(Context* context,
                                const pb::RegisterServerRequest* request,
                                pb::RegisterServerResponse* response) override {
     UnaryCall call(context);
     UnaryReactor* reactor = call.reactor();
+    absl::Status placed = call.TakePlace(waiting_calls_, *request);
+    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
     auto command = FromProto(*request);
     if (!command.ok()) return Answer(std::move(call), command.status());
     command->correlation_id = call.correlation_id();
@@ -119,7 +124,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
 
   grpc::ServerBidiReactor<pb::KeepAliveRequest, pb::KeepAliveResponse>*
   KeepAlive(Context* context) override {
-    return StartKeepAlive(backend_, context);
+    return StartKeepAlive(backend_, keep_alive_streams_, context);
   }
 
   UnaryReactor* DrainServer(Context* context,
@@ -139,6 +144,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
       pb::UnregisterServerResponse* response) override {
     UnaryCall call(context);
     UnaryReactor* reactor = call.reactor();
+    absl::Status placed = call.TakePlace(waiting_calls_, *request);
+    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
     auto ref = RefFromProto(*request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     backend_.registrar.Unregister(
@@ -155,6 +162,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                             pb::EvictServerResponse* response) override {
     UnaryCall call(context);
     UnaryReactor* reactor = call.reactor();
+    absl::Status placed = call.TakePlace(waiting_calls_, *request);
+    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
     auto ref = RefFromProto(*request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     if (request->etag().empty()) {
@@ -258,6 +267,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                             bool draining, Response* response) {
     UnaryCall call(context);
     UnaryReactor* reactor = call.reactor();
+    absl::Status placed = call.TakePlace(waiting_calls_, request);
+    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
     auto ref = RefFromProto(request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     backend_.registrar.SetDraining(
@@ -275,6 +286,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
 
   const RpcBackend backend_;
   const RpcOptions options_;
+  Slots waiting_calls_;
+  Slots keep_alive_streams_;
 };
 
 }  // namespace

@@ -15,11 +15,16 @@
 #include "server/node/node_routes.h"
 #include "server/node/registrar.h"
 #include "server/node/self_doubt.h"
+#include "server/registry/database.h"
 #include "server/rpc/drain_signal.h"
 
 namespace coord {
 
 struct RpcOptions {
+  // Calls of the registry that wait for the store, the authority or others, and
+  // as many of the node service.
+  int max_waiting_calls = 10'000;
+  int max_keep_alive_streams = 20'000;
   absl::Duration bookmark_interval = absl::Seconds(10);
   // Answers of a unary fan-out leave this much before the caller's deadline, or
   // a tenth of it, whichever is smaller.
@@ -37,6 +42,7 @@ struct RpcBackend {
   const SelfDoubt& self_doubt;
   FanOutEngine& engine;
   NodeRoutes& node_routes;
+  Database& database;
   // Its Drain ends every watch and keep-alive stream with DRAINING; to be
   // called before grpc::Server::Shutdown, which would wait for them.
   DrainSignal& drain;
@@ -47,7 +53,9 @@ std::unique_ptr<grpc::Service> NewRegistryService(RpcBackend backend,
                                                   RpcOptions options);
 std::unique_ptr<grpc::Service> NewFanOutService(RpcBackend backend,
                                                 RpcOptions options);
-std::unique_ptr<grpc::Service> NewNodeService(RpcBackend backend);
+std::unique_ptr<grpc::Service> NewNodeService(RpcBackend backend,
+                                              RpcOptions options);
+std::unique_ptr<grpc::Service> NewAdminService(RpcBackend backend);
 
 }  // namespace coord
 

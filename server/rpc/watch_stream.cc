@@ -13,8 +13,9 @@ namespace coord {
 namespace {
 
 constexpr int kMaxChunkServers = 500;
-// Records may be large, and a client receives 4 MiB by default.
-constexpr std::size_t kMaxChunkBytes = 1 << 20;
+// Records may be large, and a chunk is held for each watcher that does not
+// read.
+constexpr std::size_t kMaxChunkBytes = 128 << 10;
 
 const char* ReasonOf(ResetCause cause) {
   switch (cause) {

@@ -21,7 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = "mimik.cluster.v1"
 SERVICES = {f"{PACKAGE}.RegistryService", f"{PACKAGE}.FanOutService",
-            f"{PACKAGE}.NodeService", "grpc.health.v1.Health"}
+            f"{PACKAGE}.NodeService", f"{PACKAGE}.AdminService",
+            "grpc.health.v1.Health"}
 NOT_FOUND = 5
 
 

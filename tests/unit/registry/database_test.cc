@@ -3,12 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "common/error.h"
 #include "common/text_view.h"
 #include "server/registry/sqlite.h"
@@ -36,7 +40,7 @@ class DatabaseTest : public testing::Test {
 
   static Database::Write Insert(std::string id, std::string type = "t") {
     return [id = std::move(id), type = std::move(type)](sqlite3* db) {
-      return Statement(db, "INSERT INTO clusters VALUES (?, ?, ?, 0)")
+      return Statement(db, "INSERT INTO clusters VALUES (?, ?, ?, 0, 0)")
           .Run(id, type, id);
     };
   }
@@ -228,6 +232,159 @@ TEST_F(DatabaseTest, ADatabaseInMemoryLeavesNoFile) {
   ASSERT_TRUE(memory.ok()) << memory.status();
   EXPECT_TRUE((*memory)->Run(Insert("a")).ok());
   EXPECT_THAT(Ids(), IsEmpty());
+}
+
+// --- backups -----------------------------------------------------------------
+
+class BackupTest : public DatabaseTest {
+ protected:
+  // Enough for many steps.
+  void Fill() {
+    ASSERT_TRUE(Submit(Execute("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL"
+                               " SELECT i+1 FROM n WHERE i<1000)"
+                               " INSERT INTO clusters SELECT 'id-'||i,"
+                               " hex(zeroblob(1000)), i, 0, 0 FROM n"))
+                    .ok());
+  }
+
+  absl::StatusOr<FileDescriptor> BackUp() {
+    return Await<absl::StatusOr<FileDescriptor>>([&](auto done) {
+      database_->BackUp([done = std::move(done)](auto copy) mutable {
+        done(std::move(copy));
+      });
+    });
+  }
+
+  // The clusters in the copy, which becomes a database of its own.
+  std::vector<std::string> IdsIn(const FileDescriptor& copy) {
+    TempDir restored;
+    std::filesystem::copy(absl::StrCat("/proc/self/fd/", copy.get()),
+                          restored / "clusterd.db");
+    auto database = Database::Open({.data_dir = restored.path()});
+    EXPECT_TRUE(database.ok()) << database.status();
+    if (!database.ok()) return {};
+    auto original = std::exchange(database_, *std::move(database));
+    std::vector<std::string> ids = Ids();
+    database_ = std::move(original);
+    return ids;
+  }
+
+  std::vector<std::string> Files() {
+    std::vector<std::string> names;
+    for (const auto& file : std::filesystem::directory_iterator(dir_.path())) {
+      names.push_back(file.path().filename());
+    }
+    return names;
+  }
+};
+
+TEST_F(BackupTest, IsADatabaseThatHoldsTheSame) {
+  Fill();
+  ASSERT_TRUE(Submit(Insert("last")).ok());
+
+  const auto copy = BackUp();
+
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_THAT(Files(),
+              testing::UnorderedElementsAre("clusterd.db", "clusterd.db-wal"));
+  const std::vector<std::string> ids = Ids();
+  EXPECT_EQ(ids.size(), 1001u);
+  EXPECT_EQ(IdsIn(*copy), ids);
+}
+
+TEST_F(BackupTest, WritesGoOnMeanwhileAndAreInIt) {
+  Fill();
+  absl::Mutex mutex;
+  std::vector<std::string> order;
+  const auto note = [&](std::string what) {
+    absl::MutexLock lock(&mutex);
+    order.push_back(std::move(what));
+  };
+  absl::StatusOr<FileDescriptor> copy;
+  absl::Notification copied;
+  {
+    PausedWriter paused(*database_);
+    database_->BackUp([&](absl::StatusOr<FileDescriptor> result) {
+      copy = std::move(result);
+      note("copied");
+      copied.Notify();
+    });
+    database_->Submit(Insert("z-1"), [&](const absl::Status& first) {
+      EXPECT_TRUE(first.ok()) << first;
+      note("z-1");
+      database_->Submit(Insert("z-2"), [&](const absl::Status& second) {
+        EXPECT_TRUE(second.ok()) << second;
+        note("z-2");
+      });
+    });
+  }
+  copied.WaitForNotification();
+
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_THAT(order, ElementsAre("z-1", "z-2", "copied"));
+  const std::vector<std::string> ids = IdsIn(*copy);
+  EXPECT_THAT(ids, testing::SizeIs(1002));
+  EXPECT_EQ(ids.back(), "z-2");
+}
+
+TEST_F(BackupTest, ThereIsOneAtATime) {
+  absl::Notification copied;
+  absl::Status second;
+  {
+    PausedWriter paused(*database_);
+    database_->BackUp([&](const absl::StatusOr<FileDescriptor>& first) {
+      EXPECT_TRUE(first.ok()) << first.status();
+      copied.Notify();
+    });
+    database_->BackUp(
+        [&](const absl::StatusOr<FileDescriptor>& s) { second = s.status(); });
+  }
+  EXPECT_TRUE(HasReason(second, Reason::kTooManyBackups)) << second;
+  EXPECT_EQ(StdView(second.message()),
+            "back up the store: another backup is being made");
+  copied.WaitForNotification();
+  EXPECT_TRUE(BackUp().ok());
+}
+
+TEST_F(BackupTest, ADatabaseInMemoryHasNone) {
+  database_ = *Database::Open({});
+  const absl::Status status = BackUp().status();
+  EXPECT_TRUE(HasReason(status, Reason::kNothingStored)) << status;
+  EXPECT_EQ(StdView(status.message()),
+            "back up the store: it is in memory; start clusterd with "
+            "--data-dir");
+}
+
+TEST_F(BackupTest, OneThatFailsLeavesTheDatabaseAlone) {
+  // What is to be replaced can't be.
+  std::filesystem::create_directory(dir_ / "clusterd.db.backup");
+  const absl::Status status = BackUp().status();
+  EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              testing::HasSubstr("back up the store: create "));
+  EXPECT_TRUE(Submit(Insert("a")).ok());
+  std::filesystem::remove(dir_ / "clusterd.db.backup");
+  EXPECT_TRUE(BackUp().ok());
+}
+
+TEST_F(BackupTest, TheEndOfTheDatabaseEndsIt) {
+  Fill();
+  absl::Status status;
+  {
+    PausedWriter paused(*database_);
+    database_->BackUp(
+        [&](const absl::StatusOr<FileDescriptor>& s) { status = s.status(); });
+    // Stops while the writer is held, and so before the first step.
+    std::thread stop([&] { database_.reset(); });
+    paused.Resume();
+    stop.join();
+  }
+  EXPECT_TRUE(status.ok() || HasReason(status, Reason::kStoreUnavailable))
+      << status;
+  Reopen({});
+  EXPECT_EQ(Ids().size(), 1000u);
+  EXPECT_THAT(Files(),
+              testing::UnorderedElementsAre("clusterd.db", "clusterd.db-wal"));
 }
 
 }  // namespace

@@ -27,10 +27,11 @@ Server TestServer(const std::string& server_id, const std::string& base_url) {
 
 }  // namespace
 
-ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members)
+ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
+                         std::string data_dir)
     : control_client_(*HttpClient::Create(loop_, {})),
       lane_client_(*HttpClient::Create(lane_, {})),
-      database_(*Database::Open({})),
+      database_(*Database::Open({.data_dir = std::move(data_dir)})),
       membership_(members, "epoch-1") {
   registry_ = *EmbeddedRegistry::Create(
       *database_, loop_, {},
@@ -55,11 +56,13 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members)
   node_routes_ = std::make_unique<NodeRoutes>(loop_, membership_, *registrar_,
                                               /*follow_peers=*/true, nullptr);
 
-  const RpcBackend backend{loop_,        membership_, *registrar_,   *evictor_,
-                           *self_doubt_, *engine_,    *node_routes_, drain_};
+  const RpcBackend backend{loop_,         membership_,  *registrar_,
+                           *evictor_,     *self_doubt_, *engine_,
+                           *node_routes_, *database_,   drain_};
   services_.push_back(NewRegistryService(backend, options));
   services_.push_back(NewFanOutService(backend, options));
-  services_.push_back(NewNodeService(backend));
+  services_.push_back(NewNodeService(backend, options));
+  services_.push_back(NewAdminService(backend));
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
@@ -71,6 +74,7 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members)
   registry_stub_ = pb::RegistryService::NewStub(channel_);
   fan_out_stub_ = pb::FanOutService::NewStub(channel_);
   node_stub_ = pb::NodeService::NewStub(channel_);
+  admin_stub_ = pb::AdminService::NewStub(channel_);
 }
 
 ServiceTest::~ServiceTest() {

@@ -1,4 +1,4 @@
-// The three services on a gRPC server of their own, over the real parts with an
+// The services on a gRPC server of their own, over the real parts with an
 // authority in memory.
 #ifndef TESTS_UNIT_RPC_SERVICE_FIXTURE_H_
 #define TESTS_UNIT_RPC_SERVICE_FIXTURE_H_
@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
+#include "mimik/cluster/v1/admin_service.grpc.pb.h"
 #include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
 #include "mimik/cluster/v1/node_service.grpc.pb.h"
 #include "mimik/cluster/v1/registry_service.grpc.pb.h"
@@ -73,7 +74,9 @@ class IgnoreEvictions final : public EvictionObserver {
 
 class ServiceTest : public testing::Test {
  protected:
-  explicit ServiceTest(RpcOptions options = {}, MembershipOptions members = {});
+  // Without a `data_dir` all is in memory.
+  explicit ServiceTest(RpcOptions options = {}, MembershipOptions members = {},
+                       std::string data_dir = "");
   ~ServiceTest() override;
 
   // A server that needs no probe, registered over RPC.
@@ -110,6 +113,7 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<pb::RegistryService::Stub> registry_stub_;
   std::unique_ptr<pb::FanOutService::Stub> fan_out_stub_;
   std::unique_ptr<pb::NodeService::Stub> node_stub_;
+  std::unique_ptr<pb::AdminService::Stub> admin_stub_;
 };
 
 // Calls a unary method: `Call(*stub, &Stub::GetCluster, request, &response)`.
