@@ -81,6 +81,9 @@ void DeclareListeners(CLI::App& app, Config& config) {
       256 << 20,
       "largest request body that the HTTP listener holds; those that it "
       "passes on to a local_base_url have no limit");
+  group.Count("--max_http_held_bytes", "CLUSTERD_MAX_HTTP_HELD_BYTES",
+              config.listener.max_held_bytes, 1 << 20, std::int64_t{1} << 40,
+              "request bodies that the HTTP listener holds at one time");
 }
 
 void DeclareRegistry(CLI::App& app, Config& config) {
@@ -91,6 +94,14 @@ void DeclareRegistry(CLI::App& app, Config& config) {
   group.Duration("--lease", "CLUSTERD_LEASE", config.embedded.lease,
                  absl::Seconds(1), absl::Milliseconds(2'147'483'647),
                  "lease that the embedded registry grants");
+  group.Count("--max_clusters", "CLUSTERD_MAX_CLUSTERS",
+              config.embedded.max_clusters, 1, 10'000'000,
+              "clusters at one time; over it, the one goes that has been empty "
+              "for longest");
+  group.Duration(
+      "--forget_empty_clusters_after", "CLUSTERD_FORGET_EMPTY_CLUSTERS_AFTER",
+      config.embedded.forget_empty_clusters_after, absl::Minutes(1),
+      absl::Hours(24 * 365), "how long a cluster keeps its id without servers");
 }
 
 void DeclareRegistration(CLI::App& app, Config& config) {
@@ -110,8 +121,9 @@ void DeclareRegistration(CLI::App& app, Config& config) {
                  "how often a service without ttl is probed");
   group.Count("--probe_misses", "", registrar.probe_misses, 1, 100,
               "missed probes in a row after which a service is dead");
-  group.Count("--max_registrations", "", registrar.max_registrations, 1,
-              10'000'000, "registrations held at one time");
+  group.Count(
+      "--max_registrations", "", registrar.max_registrations, 1, 10'000'000,
+      "servers registered at one time, by RPC and by the routes of mIT");
   group.Duration("--probe_pause", "", config.evictor.probe_pause,
                  absl::ZeroDuration(), absl::Minutes(1),
                  "wait between the probes that precede an eviction");
@@ -157,6 +169,22 @@ void DeclareWatch(CLI::App& app, Config& config) {
                  "a watch without changes says this often that it is alive");
   group.Count("--max_watchers", "", config.membership.max_watchers, 1,
               1'000'000, "watches open at one time");
+  group.Count("--max_change_bytes", "CLUSTERD_MAX_CHANGE_BYTES",
+              config.membership.limits.change_bytes, 1 << 20,
+              std::int64_t{1} << 40,
+              "changes of all clusters that are kept for watches which lag "
+              "behind; the oldest go first, and who needs them is reset");
+}
+
+void DeclareRpc(CLI::App& app, Config& config) {
+  SettingGroup group(app, "Listeners");
+  group.Count("--max_waiting_calls", "CLUSTERD_MAX_WAITING_CALLS",
+              config.rpc.max_waiting_calls, 1, 1'000'000,
+              "registrations, unregistrations, drains and evictions in "
+              "progress, and as many requests handed on by node APIs");
+  group.Count("--max_keep_alive_streams", "CLUSTERD_MAX_KEEP_ALIVE_STREAMS",
+              config.rpc.max_keep_alive_streams, 1, 1'000'000,
+              "streams that keep sessions alive, open at one time");
 }
 
 void DeclareOwnServer(CLI::App& app, OwnServerSettings& own) {
@@ -271,6 +299,7 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
   DeclareRegistration(app, config);
   DeclareFanOut(app, config);
   DeclareWatch(app, config);
+  DeclareRpc(app, config);
   DeclareOwnServer(app, own);
   DeclareRunning(app, config, on_shutdown);
   app.get_formatter()->column_width(46);
@@ -301,6 +330,8 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
   config.fanout.forward_authorization = !config.use_tokens();
   config.on_shutdown = on_shutdown.value_or(
       config.data_dir.empty() ? OnShutdown::kUnregister : OnShutdown::kKeep);
+  config.embedded.max_servers = config.registrar.max_registrations;
+  config.membership.max_clusters = config.embedded.max_clusters;
   config.fanout.management = config.registrar.management;
   config.peers.management = config.registrar.management;
   config.evictor.authority_retry =

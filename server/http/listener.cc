@@ -116,6 +116,13 @@ class HttpListener::Impl final
     return may_stream_ && may_stream_(head);
   }
 
+  bool Hold(std::size_t bytes) override {
+    if (held_bytes_ + bytes > options_.max_held_bytes) return false;
+    held_bytes_ += bytes;
+    return true;
+  }
+  void LetGo(std::size_t bytes) override { held_bytes_ -= bytes; }
+
   void OnClosed(Session& session) override {
     sessions_.erase(&session);
     Accept();
@@ -173,6 +180,7 @@ class HttpListener::Impl final
   tcp::acceptor acceptor_;
   tcp::endpoint local_;
   bool accepting_ = false;
+  std::size_t held_bytes_ = 0;
   absl::flat_hash_map<const Session*, std::shared_ptr<Session>> sessions_;
   TimerId grace_timer_ = kNoTimer;
   std::vector<StopDone> stop_done_;

@@ -41,6 +41,8 @@ struct HttpListenerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;                // 0: any free one
   std::size_t max_body_bytes = 1 << 20;  // of a request that is not streamed
+  // Of all requests that arrive or are being answered; more are 429.
+  std::size_t max_held_bytes = 256 << 20;
   std::size_t max_header_bytes = 32 << 10;
   std::size_t max_connections = 4096;
   // From the first byte of a request to its last, and for reading an answer;
@@ -52,7 +54,8 @@ struct HttpListenerOptions {
 // HTTP/1.1 and 1.0, keep-alive. Requests that break the rules (malformed, two
 // lengths, obs-fold, headers or body too large, too slow) are answered by a
 // JSON error of the node API (`{"statusCode","title","message"}`: 400, 408,
-// 413, 431) and their connection is closed; other connections do not notice.
+// 413, 429, 431) and their connection is closed; other connections do not
+// notice.
 //
 // Where the handler takes streams it gets requests whose body is chunked or
 // long (kMaxHeldBodyBytes) once their head has come, unless all came with it.

@@ -192,6 +192,7 @@ class RequestParser::Impl {
            parser_->expects_continue();
   }
   HttpServerRequest TakeRequest() { return std::move(parser_->request()); }
+  std::size_t body_bytes() const { return parser_->request().body.size(); }
   bool streamed() const {
     return parser_->is_header_done() && parser_->streamed();
   }
@@ -293,6 +294,7 @@ RequestParser::Progress RequestParser::Parse(std::string_view data,
 
 bool RequestParser::wants_continue() const { return impl_->wants_continue(); }
 HttpServerRequest RequestParser::TakeRequest() { return impl_->TakeRequest(); }
+std::size_t RequestParser::body_bytes() const { return impl_->body_bytes(); }
 bool RequestParser::streamed() const { return impl_->streamed(); }
 HttpServerRequest RequestParser::TakeHead() { return impl_->TakeHead(); }
 std::optional<std::uint64_t> RequestParser::length() const {

@@ -40,6 +40,9 @@ class RequestParser {
   // Once done, and without the peer.
   HttpServerRequest TakeRequest();
 
+  // What has come of a body, until it is taken.
+  std::size_t body_bytes() const;
+
   // Whether the head is complete and the body is one that is streamed.
   bool streamed() const;
   // Once streamed: the request without its body, and then what has come of it.

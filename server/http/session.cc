@@ -100,6 +100,7 @@ void Session::Close() {
   if (writer_ != nullptr) std::exchange(writer_, nullptr)->Stop();
   answer_ = nullptr;
   host_->loop().Cancel(timer_);
+  host_->LetGo(std::exchange(counted_, 0));
   host_->OnClosed(*this);
   EndBody(absl::UnavailableError("the client is gone"));
 }
@@ -124,6 +125,12 @@ bool Session::Step() {
   const auto progress =
       parser_.Parse({buffer_.get() + begin_, end_ - begin_}, taken);
   begin_ += taken;
+  if (progress != RequestParser::Progress::kFailed && !CountBody()) {
+    Refuse(429,
+           "the bodies of requests that are held are at their limit "
+           "(--max-http-held-bytes)");
+    return true;
+  }
   switch (progress) {
     case RequestParser::Progress::kNeedMore:
       if (!parser_.streamed()) return OnIncomplete();
@@ -137,6 +144,15 @@ bool Session::Step() {
       return true;
   }
   return false;
+}
+
+// False: there is no room for what has come of the body.
+bool Session::CountBody() {
+  if (parser_.streamed()) return true;
+  const std::size_t size = parser_.body_bytes();
+  if (size > counted_ && !host_->Hold(size - counted_)) return false;
+  counted_ = size;
+  return true;
 }
 
 bool Session::OnIncomplete() {
@@ -292,6 +308,7 @@ void Session::Write(Buffers buffers) {
 void Session::OnWritten() {
   if (answer_ != nullptr) return StreamAnswer();
   body_ = std::string();
+  host_->LetGo(std::exchange(counted_, 0));
   if (!keep_alive_ || close_soon_) return Linger();
   state_ = State::kReading;
   started_ = false;

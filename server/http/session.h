@@ -32,6 +32,10 @@ class SessionHost {
   virtual void Handle(HttpServerRequest request, HttpReply reply) = 0;
   virtual bool MayBeStreamed(const HttpServerRequest& head) const = 0;
   virtual void OnClosed(Session& session) = 0;
+  // Counts bytes of bodies that are held; false, and nothing: they are too
+  // many.
+  virtual bool Hold(std::size_t bytes) = 0;
+  virtual void LetGo(std::size_t bytes) = 0;
 };
 
 // Reads a request, has it handled, writes the answer, and again; pipelined
@@ -66,6 +70,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   std::size_t MaxCapacity() const;
   void MakeRoom();
   void OnRead(ErrorCode error, std::size_t size);
+  bool CountBody();
   bool OnIncomplete();
   bool Continue();
   void Handle(HttpServerRequest request);
@@ -106,6 +111,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool started_ = false;  // a part of a request has arrived
   bool continued_ = false;
   bool close_soon_ = false;
+  std::size_t counted_ = 0;  // of the body, from its arrival to the answer
   // Of the request being answered.
   ArrivingBody* arriving_ = nullptr;  // the streamed body that has not ended
   bool unread_ = false;               // a part of that is not read

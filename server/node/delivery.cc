@@ -44,6 +44,18 @@ std::shared_ptr<AnnouncementMessage> AnnouncementMessage::Leave(
       std::move(correlation_id)));
 }
 
+AnnouncementMessage::~AnnouncementMessage() {
+  if (counted_ != nullptr) *counted_ -= Bytes();
+}
+
+void AnnouncementMessage::CountIn(std::shared_ptr<std::size_t> bytes) {
+  counted_ = std::move(bytes);
+  *counted_ += Bytes();
+}
+
+// The tail repeats the body.
+std::size_t AnnouncementMessage::Bytes() const { return 2 * body_.size(); }
+
 HttpRequest AnnouncementMessage::RequestFor(const BaseUrl& url,
                                             const std::string& token,
                                             absl::Duration timeout) {

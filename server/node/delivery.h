@@ -3,6 +3,7 @@
 #ifndef SERVER_NODE_DELIVERY_H_
 #define SERVER_NODE_DELIVERY_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,13 @@ class AnnouncementMessage {
       const ClusterSnapshot& cluster, std::string_view about,
       std::string correlation_id);
 
+  ~AnnouncementMessage();
+  AnnouncementMessage(const AnnouncementMessage&) = delete;
+  AnnouncementMessage& operator=(const AnnouncementMessage&) = delete;
+
+  // What it holds, while it lives, is a part of `bytes`.
+  void CountIn(std::shared_ptr<std::size_t> bytes);
+
   // The request for the server at `url`, with `token` unless that is empty. All
   // servers share one tail for as long as the token stays the same.
   HttpRequest RequestFor(const BaseUrl& url, const std::string& token,
@@ -54,7 +62,10 @@ class AnnouncementMessage {
   const std::string method_;
   const std::string suffix_;  // of the path, after the base
   const std::string correlation_id_;
+  std::size_t Bytes() const;
+
   std::string body_;
+  std::shared_ptr<std::size_t> counted_;
   std::string tail_token_;
   SharedTail tail_;
 };

@@ -146,6 +146,7 @@ void Evictor::Impl::ConvictOlderAtSameAddress(const Case& suspect) {
   for (const ServerPtr& server : OlderAtSameAddress(**cluster)) {
     const ServerKey key{suspect.cluster.id, server->server_id};
     if (registrar_.Holds(key)) continue;
+    if (!cases_.contains(key) && cases_.size() >= options_.max_workers) return;
     CasePtr& known = cases_[key];
     if (known != nullptr && known->probes > 0) continue;
     // A new one, so that what an earlier look still waits for comes to nothing.

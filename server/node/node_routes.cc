@@ -95,7 +95,10 @@ void NodeRoutes::TakeLeave(const RegistrationView& own,
 
 void NodeRoutes::Follow(const RegistrationView& own,
                         const Membership::MergeOutcome& outcome) {
-  if (outcome.unknown_cluster) registrar_.RefreshSoon(own.cluster_id);
+  // Whom there is no room for here, the authority may have on its list.
+  if (outcome.unknown_cluster || outcome.refused > 0) {
+    registrar_.RefreshSoon(own.cluster_id);
+  }
   for (const std::string& server_id : outcome.contested) {
     registrar_.Contested({own.cluster_id, server_id});
   }

@@ -66,7 +66,7 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
                                    std::string_view about) const;
   void Enqueue(const Server& server,
                const std::shared_ptr<AnnouncementMessage>& message,
-               const std::shared_ptr<AnnouncementTally>& tally);
+               const std::shared_ptr<AnnouncementTally>& tally, bool room);
   void Pump();
   void Start(const TargetKey& key);
   void Attempt(const TargetKey& key, Delivery delivery);
@@ -78,6 +78,8 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   void Finish(const TargetKey& key, Delivery& delivery,
               const std::string& failure);
 
+  void StartProbe(const Server& server, Probed done);
+  void EndProbe();
   template <typename F>
   void WithToken(const std::string& type, F f);
   void SendProbe(const Server& server, const BaseUrl& url,
@@ -96,6 +98,13 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   absl::flat_hash_map<TargetKey, Target> targets_;
   std::deque<TargetKey> ready_;  // idle targets with something waiting
   int in_flight_ = 0;
+  std::size_t deliveries_ = 0;  // each for all who wait for it
+  const std::shared_ptr<std::size_t> message_bytes_ =
+      std::make_shared<std::size_t>(0);
+
+  int probing_ = 0;
+  // Whoever asks has one probe at a time, so these are no more than they.
+  std::deque<std::pair<Server, Probed>> waiting_probes_;
 };
 
 // Calls `f` on the loop with a cluster token of `type`, empty without tokens;
@@ -117,6 +126,27 @@ void Peers::Impl::WithToken(const std::string& type, F f) {
 }
 
 void Peers::Impl::Probe(const Server& server, Probed done) {
+  if (probing_ >= options_.max_probes) {
+    waiting_probes_.emplace_back(server, std::move(done));
+    return;
+  }
+  ++probing_;
+  StartProbe(server, [weak = weak_from_this(),
+                      done = std::move(done)](ProbeResult result) mutable {
+    if (auto self = weak.lock()) self->EndProbe();
+    std::move(done)(std::move(result));
+  });
+}
+
+void Peers::Impl::EndProbe() {
+  --probing_;
+  if (waiting_probes_.empty()) return;
+  auto [server, done] = std::move(waiting_probes_.front());
+  waiting_probes_.pop_front();
+  Probe(server, std::move(done));
+}
+
+void Peers::Impl::StartProbe(const Server& server, Probed done) {
   absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
   if (!url.ok()) {
     loop_.Post([done = std::move(done),
@@ -192,7 +222,12 @@ void Peers::Impl::Announce(const ClusterSnapshot& cluster,
   auto message =
       join ? AnnouncementMessage::Join(cluster, FreshCorrelationId())
            : AnnouncementMessage::Leave(cluster, about, FreshCorrelationId());
-  for (const ServerPtr& target : targets) Enqueue(*target, message, tally);
+  // One there may be, however large.
+  const bool room = *message_bytes_ <= options_.max_message_bytes;
+  message->CountIn(message_bytes_);
+  for (const ServerPtr& target : targets) {
+    Enqueue(*target, message, tally, room);
+  }
   loop_.Post([weak = weak_from_this()] {
     if (auto self = weak.lock()) self->Pump();
   });
@@ -200,7 +235,8 @@ void Peers::Impl::Announce(const ClusterSnapshot& cluster,
 
 void Peers::Impl::Enqueue(const Server& server,
                           const std::shared_ptr<AnnouncementMessage>& message,
-                          const std::shared_ptr<AnnouncementTally>& tally) {
+                          const std::shared_ptr<AnnouncementTally>& tally,
+                          bool room) {
   absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
   const TargetKey key(server.server_id, server.cluster_base_url);
   auto it = targets_.find(key);
@@ -210,6 +246,8 @@ void Peers::Impl::Enqueue(const Server& server,
   } else if (it != targets_.end() &&
              it->second.waiting.size() >= kMaxWaitingDeliveries) {
     refused = "too many announcements wait for it";
+  } else if (!room || deliveries_ >= options_.max_deliveries) {
+    refused = "too many announcements wait";
   }
   if (!refused.empty()) {
     loop_.Post(
@@ -223,6 +261,7 @@ void Peers::Impl::Enqueue(const Server& server,
   if (!target.busy && target.waiting.empty()) ready_.push_back(key);
 
   Delivery delivery{message, {tally}};
+  ++deliveries_;
   // The newer one goes to the end: what it says must come after the leaves that
   // wait.
   auto old = std::find_if(
@@ -336,6 +375,7 @@ void Peers::Impl::Finish(const TargetKey& key, Delivery& delivery,
   } else {
     ready_.push_back(key);
   }
+  deliveries_ -= delivery.tallies.size();
   // The reference to `key` may be into what ended just now.
   const std::string server_id = key.first;
   for (const auto& tally : delivery.tallies) tally->Add(server_id, failure);

@@ -23,6 +23,12 @@ struct PeersOptions {
   int attempts = 3;  // of announcements, on 5xx, 429 and no answer
   // Announcements in flight; more wait.
   int max_announcements = 64;
+  // Of all servers: those that wait or are in flight, and what they say. More
+  // are told as failed; a refresh from the authority makes up for them.
+  std::size_t max_deliveries = 65'536;
+  std::size_t max_message_bytes = 64 << 20;
+  // Probes in flight; more wait.
+  int max_probes = 1024;
   bool management = true;  // off: announcements go to nobody
 };
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).resolve().parents[1] / folder)
              for folder in ("support", "interop")]
+from backup_cases import BackupTest
 from clock_cases import ClockTest
 from chaos_cases import ChaosTest
 from crash_cases import CrashTest, RestartTest
 from disk_cases import BadDataDirTest, DiskTest
+from growth_cases import GrowthTest
 from herd_cases import HerdTest, WatchTest
 from http_cases import HttpTest
 from network_cases import NetworkTest

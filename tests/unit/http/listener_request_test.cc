@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "tests/unit/http/listener_fixture.h"
 
 namespace coord {
@@ -324,6 +325,40 @@ TEST_F(HttpListenerRequestTest, BodyThatIsAlreadyThereNeedsNoContinue) {
   EXPECT_THAT(Talk("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
                    "Connection: close\r\nContent-Length: 2\r\n\r\nhi"),
               StartsWith("HTTP/1.1 200 OK"));
+}
+
+TEST_F(HttpListenerTest, BodiesThatAreHeldHaveALimitInAll) {
+  options_.max_held_bytes = 1000;
+  absl::Notification arrived;
+  HttpReply kept;
+  Start([&](HttpServerRequest request, HttpReply reply) {
+    if (request.path == "/kept") {
+      kept = std::move(reply);
+      arrived.Notify();
+    } else {
+      std::move(reply)({200, {}, absl::StrCat(request.body.size())});
+    }
+  });
+  const auto post = [](const char* path, int size) {
+    return absl::StrCat("POST ", path,
+                        " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                        "Content-Length: ",
+                        size, "\r\n\r\n", std::string(size, 'x'));
+  };
+  RawClient first = Connect();
+  first.Write(post("/kept", 600));
+  arrived.WaitForNotification();
+
+  const std::string refused = Talk(post("/", 500));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 429 Too Many Requests\r\n"));
+  EXPECT_THAT(refused,
+              HasSubstr("the bodies of requests that are held are at their "
+                        "limit (--max-http-held-bytes)"));
+  EXPECT_THAT(Talk(post("/", 400)), EndsWith("400"));
+
+  std::move(kept)({200, {}, "done"});
+  EXPECT_THAT(first.ReadAll(), EndsWith("done"));
+  EXPECT_THAT(Talk(post("/", 1000)), EndsWith("1000"));
 }
 
 }  // namespace

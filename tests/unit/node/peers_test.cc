@@ -91,6 +91,7 @@ class PeersTest : public ::testing::Test {
     return *transport_.requests.at(i).request.tail;
   }
 
+  std::string order_;
   ManualLoop loop_;
   FakeTransport transport_{loop_};
   std::unique_ptr<Peers> peers_;
@@ -295,6 +296,66 @@ TEST_F(PeersTest, KeepsOnlySoManyInFlight) {
   }
   ASSERT_TRUE(result_.has_value());
   EXPECT_EQ(result_->answered, 5);
+}
+
+TEST_F(PeersTest, ProbesOnlySoManyAtOnce) {
+  PeersOptions options;
+  options.max_probes = 2;
+  Peers& peers = Make(options);
+  for (const char* id : {"a", "b", "c"}) {
+    Server server = NodeAt(id, std::string(id) + ".test");
+    server.node_api = false;
+    peers.Probe(server, [this, id](const ProbeResult&) { order_ += id; });
+  }
+  loop_.RunPosted();
+  EXPECT_EQ(transport_.requests.size(), 2u);
+  transport_.Answer(200, "");
+  loop_.RunPosted();
+  ASSERT_EQ(transport_.requests.size(), 2u);
+  EXPECT_EQ(transport_.requests[1].ToString(), "GET http://c.test/x");
+  transport_.Answer(200, "");
+  transport_.Answer(200, "");
+  loop_.RunPosted();
+  EXPECT_EQ(order_, "abc");
+}
+
+TEST_F(PeersTest, WhatIsOverAllDeliveriesIsToldAsFailed) {
+  PeersOptions options;
+  options.max_deliveries = 2;
+  Peers& peers = Make(options);
+  Join(peers,
+       ClusterOf({NodeAt("a", "a.test"), NodeAt("b", "b.test"),
+                  NodeAt("c", "c.test")}),
+       result_);
+  loop_.RunPosted();
+  EXPECT_EQ(transport_.requests.size(), 2u);
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  transport_.Answer(200, NodeAnswer("{}", "b"));
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->expected, 3);
+  EXPECT_EQ(result_->answered, 2);
+  ASSERT_EQ(result_->failed.size(), 1u);
+  EXPECT_EQ(result_->failed[0].server_id, "c");
+  EXPECT_EQ(result_->failed[0].message, "too many announcements wait");
+}
+
+TEST_F(PeersTest, OneMessageMayBeLargeButNotAnother) {
+  PeersOptions options;
+  options.max_message_bytes = 0;
+  Peers& peers = Make(options);
+  const ClusterSnapshot cluster = ClusterOf({NodeAt("a", "a.test")});
+  Join(peers, cluster, result_);
+  std::optional<AnnouncementResult> second;
+  Join(peers, cluster, second);
+  loop_.RunPosted();
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->failed.size(), 1u);
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->answered, 1);
+  Join(peers, cluster, second);
+  loop_.RunPosted();
+  EXPECT_EQ(transport_.requests.size(), 1u);
 }
 
 TEST_F(PeersTest, APauseBeforeARetryHoldsNobodyUp) {

@@ -331,5 +331,24 @@ TEST_F(TokenServiceTest, WhoAsksAgainInsideTheAnswerStartsANewFetch) {
   EXPECT_EQ(**second, token);
 }
 
+TEST_F(TokenServiceTest, OnlySoManyWaitForIt) {
+  constexpr int kMost = 16'384;
+  for (int i = 0; i < kMost; ++i) Ask();
+  EXPECT_THAT(transport_.requests, SizeIs(1));
+
+  const std::size_t refused = Ask({.type = "mOther"});
+  ASSERT_TRUE(results_[refused].has_value());
+  const absl::Status status = results_[refused]->status();
+  EXPECT_TRUE(HasReason(status, Reason::kAuthorityUnavailable)) << status;
+  EXPECT_EQ(StdView(status.message()),
+            "get a token for mOther: 16384 calls wait for the token service, "
+            "which is the limit");
+  EXPECT_FALSE(results_[0].has_value());
+
+  transport_.Answer(400, "");
+  EXPECT_TRUE(results_[kMost - 1].has_value());
+  EXPECT_FALSE(results_[Ask({.type = "mOther"})].has_value());
+}
+
 }  // namespace
 }  // namespace coord

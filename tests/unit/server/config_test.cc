@@ -73,6 +73,18 @@ TEST(CommandLine, BodiesOfRequestsHaveALimitOfTheirOwn) {
             4u << 20);
 }
 
+TEST(CommandLine, LimitsAreTheSameForAllWhomTheyConcern) {
+  const Config config = ParseOk({"--max_clusters=7", "--max_registrations=9",
+                                 "--forget_empty_clusters_after=2h",
+                                 "--max_change_bytes=2097152"});
+  EXPECT_EQ(config.embedded.max_clusters, 7u);
+  EXPECT_EQ(config.membership.max_clusters, 7u);
+  EXPECT_EQ(config.registrar.max_registrations, 9u);
+  EXPECT_EQ(config.embedded.max_servers, 9u);
+  EXPECT_EQ(config.embedded.forget_empty_clusters_after, absl::Hours(2));
+  EXPECT_EQ(config.membership.limits.change_bytes, 2u << 20);
+}
+
 TEST(CommandLine, ADataDirectoryKeepsRegistrationsOverAStop) {
   EXPECT_EQ(ParseOk({"--data_dir=/var/lib/clusterd"}).on_shutdown,
             OnShutdown::kKeep);
