@@ -102,6 +102,11 @@ void DeclareRegistry(CLI::App& app, Config& config) {
       "--forget_empty_clusters_after", "CLUSTERD_FORGET_EMPTY_CLUSTERS_AFTER",
       config.embedded.forget_empty_clusters_after, absl::Minutes(1),
       absl::Hours(24 * 365), "how long a cluster keeps its id without servers");
+  group.Duration(
+      "--max_list_age", "CLUSTERD_MAX_LIST_AGE", config.max_list_age,
+      absl::Seconds(1), absl::Hours(24),
+      "a list of mIT that is older when a call or a list asks for it "
+      "is STALE, and fetched anew beside the answer");
 }
 
 void DeclareRegistration(CLI::App& app, Config& config) {
@@ -257,7 +262,7 @@ absl::StatusOr<std::optional<Server>> OwnServer(const OwnServerSettings& own) {
   Server server;
   server.type = own.type;
   server.server_id = own.id;
-  server.node_api = own.node_api;
+  server.node_api = NodeApiIf(own.node_api);
   server.cluster_base_url =
       absl::StrCat("http://", own.ipv4, ":", own.port, path);
   if (!own.public_domain.empty()) {

@@ -40,6 +40,8 @@ struct Config {
   std::optional<MitServiceSettings> serve_mit;  // with the embedded one
   std::string data_dir;
   EmbeddedRegistryOptions embedded;
+  // With mIT: a list that is older when somebody asks is brought up to date.
+  absl::Duration max_list_age = absl::Seconds(60);
 
   // Life of registrations.
   RegistrarOptions registrar;

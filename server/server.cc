@@ -23,6 +23,7 @@
 #include "server/http/router.h"
 #include "server/metrics.h"
 #include "server/node/evictor.h"
+#include "server/node/list_ages.h"
 #include "server/node/local_proxy.h"
 #include "server/node/mit_routes.h"
 #include "server/node/node_routes.h"
@@ -115,6 +116,7 @@ class ClusterServer::Impl {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<SelfDoubt> self_doubt_;
   std::unique_ptr<Registrar> registrar_;
+  std::unique_ptr<ListAges> list_ages_;
   std::unique_ptr<Evictor> evictor_;
   std::unique_ptr<FanOutEngine> engine_;
   std::unique_ptr<NodeRoutes> node_routes_;
@@ -183,8 +185,9 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
   database_ = *std::move(database);
   store_ = std::make_unique<RegistrationStore>(*database_);
 
-  membership_ =
-      std::make_unique<Membership>(config_.membership, RandomUuid(random_));
+  MembershipOptions membership = config_.membership;
+  membership.pushed = !config_.mit;
+  membership_ = std::make_unique<Membership>(membership, RandomUuid(random_));
   auto apply = [this](const ClusterIdentity& cluster, const Change& change) {
     membership_->Apply(cluster, change, control_.loop->WallTime());
   };
@@ -247,8 +250,14 @@ absl::Status ClusterServer::Impl::BuildNode() {
   auto served_here = [this](const Server& server) {
     return IsServedHere(server);
   };
+  PeersOptions peers = config_.peers;
+  peers.learned = [this](const std::string& type, const std::string& server_id,
+                         const std::string& base_url, NodeApi node_api) {
+    membership_->SetNodeApi(type, server_id, base_url, node_api,
+                            control_.loop->WallTime());
+  };
   peers_ = std::make_unique<Peers>(*control_.loop, *control_.client,
-                                   node_tokens_, served_here, config_.peers);
+                                   node_tokens_, served_here, std::move(peers));
   self_doubt_ = std::make_unique<SelfDoubt>(
       *control_.loop, *membership_,
       [this](bool active) { metrics_.OnSelfPreservation(active); });
@@ -257,6 +266,8 @@ absl::Status ClusterServer::Impl::BuildNode() {
   registrar_ = std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
                                            *membership_, *peers_, *self_doubt_,
                                            std::move(options));
+  list_ages_ = std::make_unique<ListAges>(*control_.loop, *registrar_,
+                                          *self_doubt_, config_.max_list_age);
   evictor_ = std::make_unique<Evictor>(*control_.loop, *registry_, *registrar_,
                                        *membership_, *peers_, *self_doubt_,
                                        metrics_, config_.evictor);
@@ -293,9 +304,9 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
     engine_lanes.push_back(
         {lanes_.back().loop.get(), lanes_.back().client.get()});
   }
-  engine_ =
-      std::make_unique<FanOutEngine>(config_.fanout, engine_lanes, *membership_,
-                                     node_tokens_, *evictor_, metrics_);
+  engine_ = std::make_unique<FanOutEngine>(config_.fanout, engine_lanes,
+                                           *membership_, node_tokens_,
+                                           *evictor_, *list_ages_, metrics_);
   return absl::OkStatus();
 }
 
@@ -317,9 +328,10 @@ absl::Status ClusterServer::Impl::ServeHttp() {
 }
 
 absl::Status ClusterServer::Impl::ServeGrpc() {
-  const RpcBackend backend{*control_.loop, *membership_, *registrar_,
-                           *evictor_,      *self_doubt_, *engine_,
-                           *node_routes_,  *database_,   drain_};
+  const RpcBackend backend{*control_.loop, *membership_,  *registrar_,
+                           *evictor_,      *self_doubt_,  *list_ages_,
+                           *engine_,       *node_routes_, *database_,
+                           drain_};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));

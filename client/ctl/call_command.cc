@@ -11,6 +11,7 @@
 #include "client/cpp/proto_time.h"
 #include "client/ctl/call_output.h"
 #include "client/ctl/command.h"
+#include "common/error.h"
 #include "common/text_view.h"
 
 namespace coord {
@@ -110,7 +111,9 @@ class CallCommand final : public Command {
         "call", "Clusters", "send one HTTP request to every server",
         "Prints the verdict, one line for each node, and the data of all. With "
         "--policy the\ncommand succeeds when that policy is met, without it "
-        "when every node succeeded.\n\n"
+        "when every node succeeded.\nWhere fewer servers are expected than "
+        "--min-expected says, nothing is sent and it\nexits with 4; so it does "
+        "when there is nobody to call, unless that is 0.\n\n"
         "  clusterctl call orders GET /stats\n"
         "  clusterctl call orders POST /cache/flush --data '{\"key\":7}' "
         "--policy majority\n"
@@ -136,6 +139,9 @@ class CallCommand final : public Command {
                 Text(request_.mutable_origin_server_id()));
     args.Option("--server", "ID", "only this one; may be repeated",
                 TextList(&server_ids_));
+    args.Option("--min-expected", "N",
+                "with fewer servers nothing is sent; 1 if not said",
+                Number(0, 1'000'000'000, &min_expected_));
     args.Section("When it is done");
     args.Option("--policy", "POLICY",
                 "best_effort, all, majority, first=N or at_least=N",
@@ -198,6 +204,7 @@ class CallCommand final : public Command {
       request_.mutable_retry()->set_max_attempts(static_cast<int>(attempts_));
     }
     if (idempotent_ != kNotSaid) request_.set_idempotent(idempotent_ == 1);
+    request_.set_min_expected(static_cast<int>(min_expected_));
     request_.set_max_concurrency(static_cast<int>(concurrency_));
     request_.set_max_answer_bytes(max_answer_bytes_);
     if (bodies_ != kNotSaid) {
@@ -209,14 +216,13 @@ class CallCommand final : public Command {
   ExitCode Unary(const Context& context, const Client& client,
                  const CallOptions& options) const {
     const auto response = client.FanOut(request_, options);
-    if (!response.ok()) return context.Fail(response.status());
+    if (!response.ok()) return Refused(context, response.status());
     if (context.json) {
       context.PrintJson(*response);
     } else {
       context.out << ResponseText(*response);
     }
-    return CallExitCode(response->verdict(), policy_named_,
-                        response->policy_met());
+    return Exit(*response);
   }
 
   ExitCode Stream(const Context& context, const Client& client,
@@ -233,8 +239,22 @@ class CallCommand final : public Command {
           }
         },
         options);
-    if (!status.ok()) return context.Fail(status);
-    return CallExitCode(summary.verdict(), policy_named_, summary.policy_met());
+    if (!status.ok()) return Refused(context, status);
+    return Exit(summary);
+  }
+
+  // Too few servers are no failure of the command: it has no answer to give.
+  static ExitCode Refused(const Context& context, const absl::Status& status) {
+    const ExitCode code = context.Fail(status);
+    return HasReason(status, Reason::kTooFewServers) ? ExitCode::kNoAnswer
+                                                     : code;
+  }
+
+  // Of a FanOutResponse or a FanOutSummary.
+  template <typename Message>
+  ExitCode Exit(const Message& message) const {
+    if (min_expected_ > 0 && CalledNobody(message)) return ExitCode::kNoAnswer;
+    return CallExitCode(message.verdict(), policy_named_, message.policy_met());
   }
 
   pb::FanOutRequest request_;
@@ -245,6 +265,7 @@ class CallCommand final : public Command {
   std::size_t idempotent_ = kNotSaid;
   std::int64_t concurrency_ = 0;
   std::int64_t max_answer_bytes_ = 0;
+  std::int64_t min_expected_ = 1;
   std::size_t bodies_ = kNotSaid;
   bool stream_ = false;
   bool policy_named_ = false;

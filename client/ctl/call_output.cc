@@ -53,6 +53,19 @@ std::string RowText(const Row& row) {
   return absl::StrJoin(cells, "  ");
 }
 
+std::string WarningText(int warning) {
+  switch (warning) {
+    case pb::WARNING_EMPTY:
+      return "there was nobody to call";
+    case pb::WARNING_STALE:
+      return "the list of servers is old: some may have come or gone";
+    case pb::WARNING_SELF_PRESERVATION:
+      return "clusterd may be cut off: most servers fail its probes";
+    default:
+      return "this clusterctl does not know it";
+  }
+}
+
 struct Counts {
   int results;
   int failures;
@@ -75,7 +88,15 @@ std::string VerdictText(const Message& message, Counts counts) {
     absl::StrAppend(&text, " in ", ShortInterval(message.elapsed()));
   }
   if (!message.policy_met()) absl::StrAppend(&text, "; policy not met");
-  return text + "\n";
+  const std::string age = AgeText(message.membership_age());
+  if (!age.empty()) absl::StrAppend(&text, "; membership ", age);
+  text += '\n';
+  for (const int warning : message.warnings()) {
+    absl::StrAppend(&text, "warning ",
+                    EnumName(static_cast<pb::Warning>(warning)), ": ",
+                    WarningText(warning), "\n");
+  }
+  return text;
 }
 
 template <typename Outcomes>

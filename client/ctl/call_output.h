@@ -2,6 +2,7 @@
 #ifndef CLIENT_CTL_CALL_OUTPUT_H_
 #define CLIENT_CTL_CALL_OUTPUT_H_
 
+#include <algorithm>
 #include <string>
 
 #include "client/ctl/command.h"
@@ -9,8 +10,8 @@
 
 namespace coord {
 
-// The verdict, one line per node, bodies if asked for, then the data with one
-// element per line.
+// The verdict, what to know of the membership, one line per node, bodies if
+// asked for, then the data with one element per line.
 std::string ResponseText(const ::mimik::cluster::v1::FanOutResponse& response);
 
 // One line for one node, as it arrives; the summary as a verdict.
@@ -20,6 +21,15 @@ std::string EventText(const ::mimik::cluster::v1::StreamFanOutResponse& event);
 // enough; else every expected node must be in the results.
 ExitCode CallExitCode(::mimik::cluster::v1::Verdict verdict, bool policy_named,
                       bool policy_met);
+
+// Whether there was nobody to call, be it for a FanOutResponse or a
+// FanOutSummary.
+template <typename Message>
+bool CalledNobody(const Message& message) {
+  const auto& warnings = message.warnings();
+  return std::find(warnings.begin(), warnings.end(),
+                   ::mimik::cluster::v1::WARNING_EMPTY) != warnings.end();
+}
 
 }  // namespace coord
 

@@ -16,7 +16,7 @@ constexpr std::string_view kExitCodes =
     "  1  failed\n"
     "  2  bad usage, or a value that clusterd refuses\n"
     "  3  call: some servers did not succeed\n"
-    "  4  call: no server succeeded\n";
+    "  4  call: no server succeeded, or there was none to call\n";
 
 constexpr std::size_t kCommandWidth = 10;  // of `unregister`
 

@@ -26,6 +26,13 @@ absl::StatusOr<Response> AllPages(const Client& client,
     const absl::StatusOr<Response> page = (client.*rpc)(request, {});
     if (!page.ok()) return page.status();
     all.MergeFrom(*page);
+    if constexpr (requires { page->membership_age(); }) {
+      // As the last page has it: merged, it would have parts of all.
+      all.clear_membership_age();
+      if (page->has_membership_age()) {
+        *all.mutable_membership_age() = page->membership_age();
+      }
+    }
     request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty());
   all.clear_next_page_token();
@@ -154,12 +161,12 @@ class ClustersCommand final : public Command {
       context.PrintJson(*response);
       return ExitCode::kOk;
     }
-    Table table(
-        {"TYPE", "CLUSTER", "SERVERS", "REVISION", "UPDATED", "PUBLIC URL"});
+    Table table({"TYPE", "CLUSTER", "SERVERS", "REVISION", "UPDATED", "AGE",
+                 "PUBLIC URL"});
     for (const pb::Cluster& it : response->clusters()) {
       table.Add({it.type(), it.id(), absl::StrCat(it.server_count()),
                  absl::StrCat(it.revision()), Date(it.update_time()),
-                 it.public_base_url()});
+                 AgeText(it.membership_age()), it.public_base_url()});
     }
     Print(context, table, "no cluster is known here");
     return ExitCode::kOk;
@@ -197,6 +204,8 @@ class ServersCommand final : public Command {
                  it.etag()});
     }
     Print(context, table, "the cluster has no servers");
+    const std::string age = AgeText(response->membership_age());
+    if (!age.empty()) context.out << "\nmembership " << age << "\n";
     return ExitCode::kOk;
   }
 

@@ -20,6 +20,7 @@ std::string RegistrationText(const pb::Registration& registration) {
       {"session:", registration.session_id()},
       {"cluster:", registration.cluster_id()},
       {"servers:", absl::StrCat(registration.status().server_count())},
+      {"membership:", AgeText(registration.status().membership_age())},
       {"url:", server.cluster_base_url()},
       {"local url:", registration.local_base_url()},
       {"public url:", server.public_base_url()},

@@ -93,6 +93,11 @@ std::string ShortInterval(const google::protobuf::Duration& interval) {
   return ShortInterval(FromProto(interval));
 }
 
+std::string AgeText(const google::protobuf::Duration& age) {
+  const std::string interval = ShortInterval(age);
+  return interval.empty() ? "" : interval + " old";
+}
+
 std::string Date(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return "";
   return FormatDate(FromProto(time));

@@ -35,6 +35,10 @@ std::string ShortInterval(absl::Duration interval);
 // The same; empty for a message that is not set.
 std::string ShortInterval(const google::protobuf::Duration& interval);
 
+// How old a membership is, `42s old`; empty where it is not old at all, or
+// where that is not said.
+std::string AgeText(const google::protobuf::Duration& age);
+
 // `2026-11-24T02:18:03.899Z`; empty for a message that is not set.
 std::string Date(const google::protobuf::Timestamp& time);
 

@@ -83,11 +83,11 @@ class WatchCommand final : public Command {
         line("PRESENT", ServerText(server));
       }
       if (event.snapshot().last()) {
-        line("SNAPSHOT",
-             absl::StrCat(
-                 Counted(event.snapshot().cluster().server_count(), "server"),
-                 " in ", event.snapshot().cluster().type(), " ",
-                 event.snapshot().cluster().id()));
+        const pb::Cluster& cluster = event.snapshot().cluster();
+        const std::string age = AgeText(cluster.membership_age());
+        line("SNAPSHOT", absl::StrCat(Counted(cluster.server_count(), "server"),
+                                      " in ", cluster.type(), " ", cluster.id(),
+                                      age.empty() ? "" : ", ", age));
       }
     } else if (event.has_change()) {
       line(EnumName(event.change().type()),

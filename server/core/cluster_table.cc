@@ -16,6 +16,30 @@ ServerPtr WithState(const ServerPtr& server, ServerState state) {
   return changed;
 }
 
+ServerPtr WithNodeApi(const ServerPtr& server, NodeApi node_api) {
+  if (server->node_api == node_api) return server;
+  auto changed = std::make_shared<Server>(*server);
+  changed->node_api = node_api;
+  return changed;
+}
+
+// What the server that `known` is about has answered at the node API goes for
+// `server` too: that it serves it, as long as it lives where it does; that it
+// does not, as long as its record is the same.
+ServerPtr WithNodeApiOf(const Server& known, const ServerPtr& server) {
+  const bool holds =
+      server->version == known.version || known.node_api == NodeApi::kYes;
+  if (server->node_api != NodeApi::kUnknown || !holds ||
+      server->cluster_base_url != known.cluster_base_url) {
+    return server;
+  }
+  return WithNodeApi(server, known.node_api);
+}
+
+bool MayServeNodeApi(const Server& server) {
+  return server.node_api != NodeApi::kNo;
+}
+
 // A list that names a server twice means the newer record.
 absl::btree_map<std::string, ServerPtr> NewestById(
     std::vector<Server> servers) {
@@ -54,12 +78,18 @@ void ClusterTable::SetPublicBaseUrl(const std::string& url) {
   snapshot_ = nullptr;
 }
 
+void ClusterTable::SetKnownAt(absl::Time known_at) {
+  if (known_at_ == known_at) return;
+  known_at_ = known_at;
+  snapshot_ = nullptr;
+}
+
 void ClusterTable::Put(ServerPtr server, absl::Time now) {
   const std::string& id = server->server_id;
   auto it = members_.find(id);
   if (it == members_.end()) {
     ForgetTombstone(id);
-    if (server->node_api) ++node_api_members_;
+    if (MayServeNodeApi(*server)) ++node_api_members_;
     ledger_.AddMember(*server);
     const std::int64_t revision = Log(ChangeType::kJoined, server, now);
     members_.emplace(id, Member{std::move(server), revision});
@@ -72,13 +102,19 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
       server->state != ServerState::kDraining) {
     server = WithState(server, member.record->state);
   }
+  server = WithNodeApiOf(*member.record, server);
   if (*server == *member.record) return;
-  if (member.record->node_api) --node_api_members_;
-  if (server->node_api) ++node_api_members_;
+  member.said_at = Update(member, std::move(server), now);
+}
+
+std::int64_t ClusterTable::Update(Member& member, ServerPtr record,
+                                  absl::Time now) {
+  if (MayServeNodeApi(*member.record)) --node_api_members_;
+  if (MayServeNodeApi(*record)) ++node_api_members_;
   ledger_.DropMember(*member.record);
-  ledger_.AddMember(*server);
-  member.said_at = Log(ChangeType::kUpdated, server, now);
-  member.record = std::move(server);
+  ledger_.AddMember(*record);
+  member.record = std::move(record);
+  return Log(ChangeType::kUpdated, member.record, now);
 }
 
 void ClusterTable::Remove(std::string_view server_id, ChangeType how,
@@ -87,7 +123,7 @@ void ClusterTable::Remove(std::string_view server_id, ChangeType how,
   if (it == members_.end()) return;
   ServerPtr last = std::move(it->second.record);
   members_.erase(it);
-  if (last->node_api) --node_api_members_;
+  if (MayServeNodeApi(*last)) --node_api_members_;
   ledger_.DropMember(*last);
   const std::int64_t revision = Log(how, last, now);
   tombstones_.emplace(last->server_id,
@@ -115,9 +151,22 @@ bool ClusterTable::SetState(std::string_view server_id,
   }
   Member& member = it->second;
   if (member.record->state == state) return true;
-  member.record = WithState(member.record, state);
-  Log(ChangeType::kUpdated, member.record, now);
+  Update(member, WithState(member.record, state), now);
   return true;
+}
+
+void ClusterTable::SetNodeApi(std::string_view server_id,
+                              std::string_view base_url, NodeApi node_api,
+                              absl::Time now) {
+  auto it = members_.find(AbslView(server_id));
+  if (it == members_.end()) return;
+  Member& member = it->second;
+  if (member.record->node_api != NodeApi::kUnknown ||
+      member.record->cluster_base_url != base_url ||
+      node_api == NodeApi::kUnknown) {
+    return;
+  }
+  Update(member, WithNodeApi(member.record, node_api), now);
 }
 
 std::vector<std::string> ClusterTable::Replace(std::vector<Server> servers,
@@ -206,6 +255,7 @@ const SnapshotPtr& ClusterTable::Snapshot() {
   snapshot->identity = identity_;
   snapshot->revision = revision_;
   snapshot->update_time = update_time_;
+  snapshot->known_at = known_at_;
   snapshot->servers.reserve(members_.size());
   for (const auto& [id, member] : members_) {
     snapshot->servers.push_back(member.record);
@@ -215,8 +265,8 @@ const SnapshotPtr& ClusterTable::Snapshot() {
 }
 
 ClusterSummary ClusterTable::Summary() const {
-  return {identity_, revision_, update_time_, members_.size(),
-          node_api_members_};
+  return {identity_, revision_,       update_time_,
+          known_at_, members_.size(), node_api_members_};
 }
 
 const LoggedChange* ClusterTable::ChangeAfter(std::int64_t revision) const {

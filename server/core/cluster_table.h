@@ -45,6 +45,8 @@ class ClusterTable {
 
   // The authority may move a cluster to another URL; an id keeps its type.
   void SetPublicBaseUrl(const std::string& url);
+  // See Membership::Listed; no change of the members.
+  void SetKnownAt(absl::Time known_at);
   // Joins or updates, whatever was known before.
   void Put(ServerPtr server, absl::Time now);
   // Absent: nothing.
@@ -55,6 +57,9 @@ class ClusterTable {
   // False: absent or of another version.
   bool SetState(std::string_view server_id, const RecordVersion& version,
                 ServerState state, absl::Time now);
+  // Where it was unknown and the server lives at `base_url`.
+  void SetNodeApi(std::string_view server_id, std::string_view base_url,
+                  NodeApi node_api, absl::Time now);
   // Both return the held ids that are contested.
   std::vector<std::string> Replace(std::vector<Server> servers,
                                    std::int64_t mark, const HeldIds& held,
@@ -77,6 +82,7 @@ class ClusterTable {
   const ClusterIdentity& identity() const { return identity_; }
   bool empty() const { return members_.empty(); }
   absl::Time update_time() const { return update_time_; }
+  absl::Time known_at() const { return known_at_; }
   const SnapshotPtr& Snapshot();
   ClusterSummary Summary() const;
 
@@ -106,6 +112,8 @@ class ClusterTable {
   // Whether something that was said after `mark` beats a record that was asked
   // for then.
   bool Outdated(const Server& server, std::int64_t mark) const;
+  // Replaces the record of a member by another of the same server.
+  std::int64_t Update(Member& member, ServerPtr record, absl::Time now);
   std::int64_t Log(ChangeType type, ServerPtr server, absl::Time now);
 
   ClusterIdentity identity_;
@@ -113,6 +121,7 @@ class ClusterTable {
   const std::int64_t birth_;
   std::int64_t revision_;
   absl::Time update_time_;
+  absl::Time known_at_ = absl::InfinitePast();
 
   absl::btree_map<std::string, Member> members_;  // by server_id
   std::size_t node_api_members_ = 0;

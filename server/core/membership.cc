@@ -65,6 +65,7 @@ Followed& Membership::Impl::FindOrCreate(const ClusterIdentity& identity,
     Reconsider(*followed);
   }
   followed->table.SetPublicBaseUrl(identity.public_base_url);
+  if (options.pushed) followed->table.SetKnownAt(absl::InfiniteFuture());
   return *followed;
 }
 
@@ -176,6 +177,24 @@ Membership::MergeOutcome Membership::Replace(const ClusterIdentity& cluster,
   return outcome;
 }
 
+void Membership::Listed(std::string_view cluster_id, absl::Time asked) {
+  absl::MutexLock lock(&impl_->mutex);
+  Followed* followed = impl_->Find(cluster_id);
+  if (followed == nullptr) return;
+  followed->table.SetKnownAt(std::max(followed->table.known_at(), asked));
+}
+
+void Membership::Abandon(std::string_view cluster_id, absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  Followed* followed = impl_->Find(cluster_id);
+  if (followed == nullptr) return;
+  followed->table.Replace({}, impl_->last_revision, impl_->HeldIn(cluster_id),
+                          now);
+  followed->table.SetKnownAt(absl::InfinitePast());
+  impl_->Tell(*followed, wakes);
+}
+
 Membership::MergeOutcome Membership::MergeJoin(
     std::string_view cluster_id, const std::vector<Server>& servers,
     absl::Time now) {
@@ -249,6 +268,18 @@ bool Membership::SetState(const ServerKey& key, const RecordVersion& version,
   const bool set = followed->table.SetState(key.server_id, version, state, now);
   impl_->Tell(*followed, wakes);
   return set;
+}
+
+void Membership::SetNodeApi(std::string_view type, std::string_view server_id,
+                            std::string_view base_url, NodeApi node_api,
+                            absl::Time now) {
+  PendingWakes wakes;
+  absl::MutexLock lock(&impl_->mutex);
+  for (auto it = impl_->clusters.lower_bound({std::string(type), ""});
+       it != impl_->clusters.end() && it->first.first == type; ++it) {
+    it->second->table.SetNodeApi(server_id, base_url, node_api, now);
+    impl_->Tell(*it->second, wakes);
+  }
 }
 
 void Membership::Expire(absl::Time now) {

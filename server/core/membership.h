@@ -23,6 +23,9 @@ class Watch;
 struct WatchState;
 
 struct MembershipOptions {
+  // Whether the authority pushes every change, so that what is known here is
+  // always true. Else it is true at the time that Listed says.
+  bool pushed = true;
   // A leave is remembered this long, so that an older join can't undo it.
   absl::Duration tombstone_life = absl::Minutes(10);
   // Of what is remembered the oldest goes first. A watcher that lags behind
@@ -76,6 +79,14 @@ class Membership {
                        std::vector<Server> servers, std::int64_t mark,
                        absl::Time now);
 
+  // The list that Replace brought was asked for at `asked` (EventLoop::Now):
+  // what is known of the cluster is as old as that, unless another is younger.
+  void Listed(std::string_view cluster_id, absl::Time asked);
+
+  // Nobody will tell of changes any more: the cluster is emptied, and what is
+  // known of it is infinitely old.
+  void Abandon(std::string_view cluster_id, absl::Time now);
+
   // --- fed by peers ----------------------------------------------------------
 
   // The list that came with a peer's join. For each server the strictly newer
@@ -108,6 +119,12 @@ class Membership {
   // `version`.
   bool SetState(const ServerKey& key, const RecordVersion& version,
                 ServerState state, absl::Time now);
+
+  // What a server answered at the node API below `base_url`, in every cluster
+  // of `type`; where it was said before, or the server lives elsewhere by now,
+  // it changes nothing.
+  void SetNodeApi(std::string_view type, std::string_view server_id,
+                  std::string_view base_url, NodeApi node_api, absl::Time now);
 
   // Drops tombstones that are too old, and clusters that have been empty as
   // long, are not watched and hold no registration of ours. To be called now

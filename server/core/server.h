@@ -2,6 +2,7 @@
 #ifndef SERVER_CORE_SERVER_H_
 #define SERVER_CORE_SERVER_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,14 @@ struct ServerKey {
 
 enum class ServerState { kActive, kSuspected, kDraining };
 
+// Whether a server serves the node API. Unknown: its record comes from mIT,
+// which does not keep it, and the server has not answered there yet.
+enum class NodeApi { kNo = 0, kYes = 1, kUnknown = 2 };  // stored as these
+
+inline NodeApi NodeApiIf(bool served) {
+  return served ? NodeApi::kYes : NodeApi::kNo;
+}
+
 // One running instance of a service, as the authority has it.
 struct Server {
   std::string type;
@@ -46,7 +55,7 @@ struct Server {
   // Members of the record that we know nothing of, as a JSON object; kept and
   // passed on. Empty: none.
   std::string extra_json;
-  bool node_api = false;  // serves the node API below cluster_base_url
+  NodeApi node_api = NodeApi::kNo;  // below cluster_base_url
   ServerState state = ServerState::kActive;
   absl::Time create_time = absl::InfinitePast();
   absl::Time update_time = absl::InfinitePast();
@@ -69,11 +78,21 @@ struct ClusterIdentity {
                          const ClusterIdentity&) = default;
 };
 
+// How old what was known to be true at `known_at` is at `now`, both
+// EventLoop::Now; never negative. A `known_at` in the infinite future is for
+// what is always true, one in the infinite past for what never was known, which
+// is infinitely old.
+inline absl::Duration AgeOf(absl::Time known_at, absl::Time now) {
+  return std::max(now - known_at, absl::ZeroDuration());
+}
+
 // A membership at one revision. Immutable.
 struct ClusterSnapshot {
   ClusterIdentity identity;
   std::int64_t revision = 0;
   absl::Time update_time = absl::InfinitePast();
+  // When the authority's word was this, for AgeOf.
+  absl::Time known_at = absl::InfinitePast();
   std::vector<ServerPtr> servers;  // by server_id
 
   // nullptr when it is no member. Logarithmic.
@@ -87,8 +106,9 @@ struct ClusterSummary {
   ClusterIdentity identity;
   std::int64_t revision = 0;
   absl::Time update_time = absl::InfinitePast();
+  absl::Time known_at = absl::InfinitePast();  // for AgeOf
   std::size_t servers = 0;
-  std::size_t node_api_servers = 0;  // of those
+  std::size_t node_api_servers = 0;  // of those, that serve it or may
   std::size_t held = 0;              // of those, registered by this process
 };
 

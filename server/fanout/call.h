@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "common/backoff.h"
+#include "common/trace_context.h"
 #include "server/core/completion.h"
 #include "server/core/server.h"
 #include "server/http/message.h"
@@ -33,7 +34,9 @@ enum class BodyView { kNotSpliced, kAll, kNone };
 
 // Whether an answer must name the server that gave it.
 enum class IdentityCheck {
-  kByNodeApi,  // required from servers with the node API, else checked if there
+  // Required from servers that are known to serve the node API, else checked if
+  // it is there.
+  kByNodeApi,
   kRequired,
   kIfPresent,
   kOff,
@@ -75,6 +78,7 @@ struct FanOutCall {
   std::size_t max_answer_bytes = 0;  // of the aggregate; 0: the engine's
   std::string customer_name;
   std::string correlation_id;
+  TraceContext trace;  // sent to every server, unless a header has its own
 };
 
 enum class FailureReason {
@@ -110,6 +114,13 @@ struct NodeOutcome {
   std::string message;                                  // of kFailure
 };
 
+// What a caller should know of the membership that a call was made with.
+enum class Warning {
+  kEmpty,             // nobody could be called
+  kStale,             // it is older than it may be
+  kSelfPreservation,  // this process suspects itself
+};
+
 struct FanOutSummary {
   Verdict verdict = Verdict::kComplete;
   bool policy_met = true;
@@ -120,6 +131,8 @@ struct FanOutSummary {
   int failures = 0;
   int skipped = 0;
   absl::Duration elapsed;
+  std::vector<Warning> warnings;  // each once, in their order
+  absl::Duration membership_age;  // when the call began; infinite: unknown
 };
 
 struct FanOutAnswer {

@@ -169,6 +169,10 @@ HttpHeaders RequestHeaders(const FanOutCall& call, std::string_view user_agent,
   if (!call.body.empty()) add("content-type", "application/json");
   add("user-agent", std::string(user_agent));
   add("x-correlation-id", NextCorrelationId(call.correlation_id, fresh, now));
+  if (!call.trace.parent.empty() && !Has(headers, "traceparent")) {
+    add("traceparent", call.trace.parent);
+    if (!call.trace.state.empty()) add("tracestate", call.trace.state);
+  }
   return headers;
 }
 

@@ -19,6 +19,7 @@ namespace coord {
 
 struct CallPlan {
   SnapshotPtr snapshot;
+  Knowledge knowledge;  // of it
   // Every expected node, by server_id, and its outcome, which is complete where
   // nothing is to be sent.
   std::vector<NodeCall> nodes;
@@ -45,7 +46,8 @@ absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
                                   const FanOutOptions& options,
                                   SnapshotPtr snapshot);
 
-// The call's headers and those that it leaves to us, without authorization.
+// The call's headers and those that it leaves to us, without authorization. Its
+// trace goes along unless a `traceparent` is among the headers.
 // `fresh` names the request where the caller did not.
 HttpHeaders RequestHeaders(const FanOutCall& call, std::string_view user_agent,
                            std::string_view fresh, absl::Time now);

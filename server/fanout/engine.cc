@@ -89,9 +89,11 @@ FanOutEngine::Shared::Admit(FanOutCall& call, Delivery delivery,
 
 FanOutEngine::FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
                            const Membership& membership, TokenSource* tokens,
-                           SuspicionSink& suspicions, FanOutObserver& observer)
-    : shared_(new Shared{{std::move(options), static_cast<int>(lanes.size()),
-                          membership, tokens, suspicions, observer}}) {
+                           SuspicionSink& suspicions,
+                           KnowledgeSource& knowledge, FanOutObserver& observer)
+    : shared_(
+          new Shared{{std::move(options), static_cast<int>(lanes.size()),
+                      membership, tokens, suspicions, knowledge, observer}}) {
   for (const Lane& lane : lanes) {
     shared_->lanes.push_back(
         std::make_unique<EngineLane>(*lane.loop, *lane.transport));

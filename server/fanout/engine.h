@@ -45,13 +45,33 @@ struct FanOutOptions {
   std::string user_agent = "clusterd";  // where the caller names none
 };
 
-// Hears of servers that look dead. Called on an engine loop once the caller has
-// its answer; must be quick.
+// Hears of servers that a call has left doubts about. Called on an engine loop
+// once the caller has its answer; must be quick.
 class SuspicionSink {
  public:
   virtual ~SuspicionSink() = default;
+  // It looks dead.
   virtual void Suspect(const ClusterIdentity& cluster,
                        const ServerPtr& server) = 0;
+  // Its result did not name it, and nobody knows whether it had to: whether it
+  // serves the node API is unknown.
+  virtual void Nameless(const ServerPtr& server) = 0;
+};
+
+// How far what this process knows of a cluster can be trusted.
+struct Knowledge {
+  absl::Duration age;              // AgeOf
+  bool stale = false;              // older than it may be
+  bool self_preservation = false;  // this process suspects itself
+};
+
+// Judges the membership that a call is about to be made with. Thread-safe; must
+// be quick.
+class KnowledgeSource {
+ public:
+  virtual ~KnowledgeSource() = default;
+  // May have what is too old brought up to date, which nobody waits for.
+  virtual Knowledge Judge(const ClusterSnapshot& cluster) = 0;
 };
 
 // Counts for whoever keeps metrics. Thread-safe.
@@ -95,7 +115,8 @@ class FanOutEngine {
   // `tokens` may be nullptr: no token is sent. All must outlive the engine.
   FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
                const Membership& membership, TokenSource* tokens,
-               SuspicionSink& suspicions, FanOutObserver& observer);
+               SuspicionSink& suspicions, KnowledgeSource& knowledge,
+               FanOutObserver& observer);
   // After the loops stopped.
   ~FanOutEngine();
 

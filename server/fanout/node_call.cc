@@ -47,7 +47,8 @@ NodeBody ReadBody(const FanOutCall& call, const NodeOutcome& outcome,
 
 bool MustNameItself(IdentityCheck check, const Server& server) {
   return check == IdentityCheck::kRequired ||
-         (check == IdentityCheck::kByNodeApi && server.node_api);
+         (check == IdentityCheck::kByNodeApi &&
+          server.node_api == NodeApi::kYes);
 }
 
 // Who claims to have answered goes into a message only if it is a proper name.
@@ -115,25 +116,28 @@ void SetFailure(NodeOutcome& outcome, FailureReason reason, std::string cause) {
   outcome.message = std::move(cause);
 }
 
-DataSlice TakeAnswer(const FanOutCall& call, const Server& server,
-                     HttpResponse response, NodeBodyReader& reader,
-                     NodeOutcome& outcome) {
+void TakeAnswer(const FanOutCall& call, HttpResponse response,
+                NodeBodyReader& reader, NodeCall& node, NodeOutcome& outcome) {
+  node.data = {};
+  node.nameless = false;
   outcome.http_status = response.status;
   outcome.headers = std::move(response.headers);
   outcome.body = std::move(response.body);
   if (response.status < 200 || response.status > 299) {
     SetFailure(outcome, FailureReason::kHttpStatus,
                absl::StrCat("answered ", response.status));
-    return {};
+    return;
   }
   outcome.kind = NodeOutcome::Kind::kResult;
   outcome.message.clear();
   const NodeBody body = ReadBody(call, outcome, reader);
-  CheckBody(call.identity_check, server, body, outcome);
-  if (outcome.kind != NodeOutcome::Kind::kResult || !body.has_data) return {};
-  return {true,
-          static_cast<std::size_t>(body.data.data() - outcome.body.data()),
-          body.data.size()};
+  CheckBody(call.identity_check, *node.server, body, outcome);
+  if (outcome.kind != NodeOutcome::Kind::kResult) return;
+  node.nameless = !body.has_server;
+  if (!body.has_data) return;
+  node.data = {true,
+               static_cast<std::size_t>(body.data.data() - outcome.body.data()),
+               body.data.size()};
 }
 
 void TakeError(HttpError error, NodeOutcome& outcome) {

@@ -50,6 +50,7 @@ struct NodeCall {
   bool silent = false;
 
   DataSlice data;
+  bool nameless = false;  // its result does not say who gave it
 
   void AttemptStarted(RequestId id, absl::Time now);
   void HedgeStarted(RequestId id);
@@ -69,10 +70,10 @@ struct NodeCall {
 void SetFailure(NodeOutcome& outcome, FailureReason reason, std::string cause);
 
 // Moves an answer into `outcome`: a result, or a failure HTTP_STATUS,
-// WRONG_SERVER or BAD_BODY. Returns what a result adds to the aggregate.
-DataSlice TakeAnswer(const FanOutCall& call, const Server& server,
-                     HttpResponse response, NodeBodyReader& reader,
-                     NodeOutcome& outcome);
+// WRONG_SERVER or BAD_BODY. Notes in `node` what a result adds to the
+// aggregate, and whether it is nameless.
+void TakeAnswer(const FanOutCall& call, HttpResponse response,
+                NodeBodyReader& reader, NodeCall& node, NodeOutcome& outcome);
 
 void TakeError(HttpError error, NodeOutcome& outcome);
 

@@ -138,6 +138,7 @@ void RunningCall::Settle(Index i, absl::Time now) {
   switch (outcome.kind) {
     case NodeOutcome::Kind::kResult:
       tracker_.AddResult();
+      if (LacksName(node)) nameless_.push_back(i);
       break;
     case NodeOutcome::Kind::kFailure:
       tracker_.AddFailure();
@@ -150,6 +151,13 @@ void RunningCall::Settle(Index i, absl::Time now) {
   }
   engine_.observer.OnNodeOutcome(outcome);
   if (!unary) sink_->OnOutcome(std::move(outcome));
+}
+
+// Whether a result should have named its server if that serves the node API,
+// which nobody knows.
+bool RunningCall::LacksName(const NodeCall& node) const {
+  return node.nameless && call_.identity_check == IdentityCheck::kByNodeApi &&
+         node.server->node_api == NodeApi::kUnknown;
 }
 
 void RunningCall::GiveBackPermits() {
@@ -230,6 +238,9 @@ void RunningCall::End(Ending ending) {
   for (const Index i : suspects_) {
     engine_.suspicions.Suspect(plan_.snapshot->identity, ServerOf(i));
   }
+  for (const Index i : nameless_) {
+    engine_.suspicions.Nameless(ServerOf(i));
+  }
   engine_.admission.GiveCall();
   engine_.governor.OnCallEnded(lane_.loop, lane_.load, plan_.concurrency,
                                summary.elapsed, deadline_ - start_);
@@ -274,6 +285,14 @@ FanOutSummary RunningCall::Summarize(absl::Time now) const {
   summary.cluster_id = plan_.snapshot->identity.id;
   summary.revision = plan_.snapshot->revision;
   summary.elapsed = now - start_;
+  const Knowledge& knowledge = plan_.knowledge;
+  summary.membership_age = knowledge.age;
+  auto warn = [&summary](bool so, Warning warning) {
+    if (so) summary.warnings.push_back(warning);
+  };
+  warn(plan_.callable == 0, Warning::kEmpty);
+  warn(knowledge.stale, Warning::kStale);
+  warn(knowledge.self_preservation, Warning::kSelfPreservation);
   return summary;
 }
 

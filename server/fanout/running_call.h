@@ -58,6 +58,7 @@ struct EngineState {
   const Membership& membership;
   TokenSource* const tokens;
   SuspicionSink& suspicions;
+  KnowledgeSource& knowledge;
   FanOutObserver& observer;
   Admission admission{
       {options.max_calls, options.max_node_calls, options.max_queued_calls}};
@@ -107,6 +108,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   void Hedge(Index i);
   void EndHedge(Index i);
   void Settle(Index i, absl::Time now);
+  bool LacksName(const NodeCall& node) const;
   void GiveBackPermits();
 
   // Goes on after anything happened: sends, waits or ends. The last thing that
@@ -145,7 +147,9 @@ class RunningCall final : public FanOutEngine::CallHandle,
   int unsettled_;      // of those that something is sent to
   int permits_;        // of engine_.admission, for node calls
   int skipped_ = 0;
-  std::vector<Index> suspects_;  // told of once the answer is out
+  // Told of once the answer is out.
+  std::vector<Index> suspects_;
+  std::vector<Index> nameless_;
 
   TimerId deadline_timer_ = kNoTimer;
   TimerId timer_ = kNoTimer;  // one for all nodes: the next that is due

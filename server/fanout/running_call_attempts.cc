@@ -83,8 +83,7 @@ void RunningCall::OnAnswer(Index i, Which which, HttpResponse response,
       response.status == 403 && !token_.empty() && node.token == 1;
   const bool may_repeat = MayRepeat(response, call_.retry, plan_.idempotent);
   const absl::Duration wish = RetryAfter(response);
-  node.data = TakeAnswer(call_, *node.server, std::move(response), lane_.reader,
-                         outcome);
+  TakeAnswer(call_, std::move(response), lane_.reader, node, outcome);
   const bool good = outcome.kind == NodeOutcome::Kind::kResult;
   if (node.in_flight() && !good) return;  // the other request may do better
   if (good && which == Which::kHedge) engine_.observer.OnHedgeWon();

@@ -23,8 +23,11 @@ absl::Status GivenUp() {
 absl::StatusOr<CallPlan> PlanAdmitted(EngineState& engine,
                                       const FanOutCall& call,
                                       SnapshotPtr snapshot, int node_calls) {
+  // Also for a call that is refused: it may be since the list is old.
+  const Knowledge knowledge = engine.knowledge.Judge(*snapshot);
   absl::StatusOr<CallPlan> plan =
       PlanCall(call, engine.options, std::move(snapshot));
+  if (plan.ok()) plan->knowledge = knowledge;
   const int needed = plan.ok() ? std::min(plan->concurrency, node_calls) : 0;
   if (plan.ok()) plan->concurrency = needed;
   if (needed < node_calls) engine.admission.GiveNodeCalls(node_calls - needed);

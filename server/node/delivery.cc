@@ -90,6 +90,15 @@ void AnnouncementTally::Add(const std::string& server_id,
   if (--outstanding == 0) std::move(done)(std::move(result));
 }
 
+NodeApi ServedBy(const HttpResponse& response, std::string_view server_id) {
+  const int status = response.status;
+  if (status == 404 || status == 405 || status == 501) return NodeApi::kNo;
+  if (status < 200 || status > 299) return NodeApi::kUnknown;
+  const std::string named = AnsweringServerId(response.body);
+  if (named.empty()) return NodeApi::kNo;
+  return named == server_id ? NodeApi::kYes : NodeApi::kUnknown;
+}
+
 DeliveryVerdict JudgeDelivery(const HttpOutcome& outcome,
                               std::string_view server_id) {
   if (const auto* error = std::get_if<HttpError>(&outcome)) {

@@ -99,6 +99,12 @@ struct DeliveryVerdict {
   std::string why;  // empty for kAnswered
 };
 
+// Whether `server_id` serves the node API, as far as its answer to a request
+// there tells: it does if it names itself, it does not if there is no such
+// route or a success names nobody. Tokens, troubles and other servers tell
+// nothing.
+NodeApi ServedBy(const HttpResponse& response, std::string_view server_id);
+
 // What `outcome` of an announcement to `server_id` amounts to. An answer counts
 // only when it names the server that was meant.
 DeliveryVerdict JudgeDelivery(const HttpOutcome& outcome,

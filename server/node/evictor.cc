@@ -272,6 +272,10 @@ void Evictor::Suspect(const ClusterIdentity& cluster, const ServerPtr& server) {
       [impl = impl_, cluster, server] { impl->Suspect(cluster, server); });
 }
 
+void Evictor::Nameless(const ServerPtr& server) {
+  loop_.Post([impl = impl_, server] { impl->Nameless(*server); });
+}
+
 void Evictor::Evict(
     std::string type, std::string cluster_id, std::string server_id,
     RecordVersion seen,

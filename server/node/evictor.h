@@ -60,6 +60,8 @@ class Evictor final : public SuspicionSink {
   // Thread-safe.
   void Suspect(const ClusterIdentity& cluster,
                const ServerPtr& server) override;
+  // Has it asked whether it serves the node API. Thread-safe.
+  void Nameless(const ServerPtr& server) override;
 
   // By hand, without probes. Thread-safe; `done` is called on the loop. Errors:
   // see RegistryService.EvictServer.

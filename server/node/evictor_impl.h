@@ -22,6 +22,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
        EvictionObserver& observer, EvictorOptions options);
 
   void Suspect(const ClusterIdentity& cluster, const ServerPtr& server);
+  void Nameless(const Server& server) { peers_.AskNodeApi(server); }
   void Evict(const std::string& type, const std::string& cluster_id,
              const std::string& server_id, const RecordVersion& seen,
              absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done);

@@ -58,6 +58,7 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
         options_(options) {}
 
   void Probe(const Server& server, Probed done);
+  void AskNodeApi(const Server& server);
   void Announce(const ClusterSnapshot& cluster, std::string_view about,
                 bool join, Announced done);
 
@@ -80,6 +81,9 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
 
   void StartProbe(const Server& server, Probed done);
   void EndProbe();
+  // What the answer to a node API request tells of the server that was asked.
+  void Learn(const std::string& type, const TargetKey& key,
+             const HttpOutcome& outcome) const;
   template <typename F>
   void WithToken(const std::string& type, F f);
   void SendProbe(const Server& server, const BaseUrl& url,
@@ -105,6 +109,7 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   int probing_ = 0;
   // Whoever asks has one probe at a time, so these are no more than they.
   std::deque<std::pair<Server, Probed>> waiting_probes_;
+  absl::flat_hash_map<TargetKey, absl::Time> asked_;  // by AskNodeApi
 };
 
 // Calls `f` on the loop with a cluster token of `type`, empty without tokens;
@@ -155,7 +160,7 @@ void Peers::Impl::StartProbe(const Server& server, Probed done) {
     });
     return;
   }
-  if (!server.node_api) {
+  if (server.node_api == NodeApi::kNo) {
     SendProbe(server, *url, "", std::move(done));
     return;
   }
@@ -173,10 +178,11 @@ void Peers::Impl::StartProbe(const Server& server, Probed done) {
 
 void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
                             const std::string& token, Probed done) {
+  const bool by_node_api = server.node_api != NodeApi::kNo;
   HttpRequest request;
   request.origin = url.origin;
-  request.method = server.node_api ? "DELETE" : "GET";
-  request.target = server.node_api    ? url.path + "/itResources/-/servers/-"
+  request.method = by_node_api ? "DELETE" : "GET";
+  request.target = by_node_api        ? url.path + "/itResources/-/servers/-"
                    : url.path.empty() ? "/"
                                       : url.path;
   request.tail = SerializeTail(
@@ -185,14 +191,43 @@ void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
   request.max_body_bytes = kMaxProbeAnswerBytes;
   request.timeout = options_.request_timeout;
   transport_.Send(
-      std::move(request), [tokens = tokens_, token, done = std::move(done)](
-                              HttpOutcome outcome) mutable {
+      std::move(request),
+      [weak = weak_from_this(), tokens = tokens_, token, by_node_api,
+       type = server.type,
+       key = TargetKey(server.server_id, server.cluster_base_url),
+       done = std::move(done)](HttpOutcome outcome) mutable {
         const auto* response = std::get_if<HttpResponse>(&outcome);
         if (response != nullptr && response->status == 403 && !token.empty()) {
           tokens->Drop(token);
         }
+        if (auto self = weak.lock(); self != nullptr && by_node_api) {
+          self->Learn(type, key, outcome);
+        }
         std::move(done)(JudgeProbe(outcome));
       });
+}
+
+void Peers::Impl::Learn(const std::string& type, const TargetKey& key,
+                        const HttpOutcome& outcome) const {
+  const auto* response = std::get_if<HttpResponse>(&outcome);
+  if (response == nullptr || !options_.learned) return;
+  const NodeApi node_api = ServedBy(*response, key.first);
+  if (node_api == NodeApi::kUnknown) return;
+  options_.learned(type, key.first, key.second, node_api);
+}
+
+void Peers::Impl::AskNodeApi(const Server& server) {
+  const absl::Time now = loop_.Now();
+  const absl::Time before = now - options_.node_api_pause;
+  const TargetKey key(server.server_id, server.cluster_base_url);
+  if (const auto it = asked_.find(key);
+      it != asked_.end() && it->second > before) {
+    return;
+  }
+  absl::erase_if(asked_,
+                 [before](const auto& each) { return each.second <= before; });
+  asked_.emplace(key, now);
+  Probe(server, [](const ProbeResult&) {});
 }
 
 std::vector<ServerPtr> Peers::Impl::TargetsOf(const ClusterSnapshot& cluster,
@@ -200,7 +235,7 @@ std::vector<ServerPtr> Peers::Impl::TargetsOf(const ClusterSnapshot& cluster,
   std::vector<ServerPtr> targets;
   if (!options_.management) return targets;
   for (const ServerPtr& server : cluster.servers) {
-    if (server->node_api && server->server_id != about &&
+    if (server->node_api != NodeApi::kNo && server->server_id != about &&
         !served_here_(*server)) {
       targets.push_back(server);
     }
@@ -322,6 +357,7 @@ void Peers::Impl::OnToken(const TargetKey& key, Delivery delivery,
 void Peers::Impl::OnOutcome(const TargetKey& key, Delivery delivery,
                             const std::string& token,
                             const HttpOutcome& outcome) {
+  Learn(delivery.message->type(), key, outcome);
   const DeliveryVerdict verdict = JudgeDelivery(outcome, key.first);
   switch (verdict.end) {
     case DeliveryEnd::kAgain:
@@ -393,6 +429,8 @@ Peers::~Peers() = default;
 void Peers::Probe(const Server& server, Probed done) {
   impl_->Probe(server, std::move(done));
 }
+
+void Peers::AskNodeApi(const Server& server) { impl_->AskNodeApi(server); }
 
 void Peers::AnnounceJoin(const ClusterSnapshot& cluster, std::string_view about,
                          Announced done) {

@@ -30,6 +30,13 @@ struct PeersOptions {
   // Probes in flight; more wait.
   int max_probes = 1024;
   bool management = true;  // off: announcements go to nobody
+  // Hears what the answers of a server to node API requests tell of it, on the
+  // loop; never kUnknown. May be empty.
+  std::function<void(const std::string& type, const std::string& server_id,
+                     const std::string& base_url, NodeApi node_api)>
+      learned;
+  // AskNodeApi asks one server once in this time at the most.
+  absl::Duration node_api_pause = absl::Minutes(1);
 };
 
 // How one announcement went. Never an error of its own.
@@ -64,13 +71,17 @@ class Peers {
   ~Peers();
 
   // Asks `server` for a sign of life: `DELETE …/itResources/-/servers/-` of
-  // one with the node API, GET of the base URL of others. Any HTTP answer means
-  // alive. A token that can't be had means alive, too: it says nothing about
-  // the server.
+  // one that serves the node API or may, GET of the base URL of others. Any
+  // HTTP answer means alive. A token that can't be had means alive, too: it
+  // says nothing about the server.
   void Probe(const Server& server, Probed done);
 
-  // Tells every server of `cluster` with the node API, but `about` and those
-  // served here, that `about` joined, with the whole list.
+  // Has a server of which it is unknown whether it serves the node API asked
+  // there; PeersOptions::learned hears of the answer.
+  void AskNodeApi(const Server& server);
+
+  // Tells every server of `cluster` that serves the node API or may, but
+  // `about` and those served here, that `about` joined, with the whole list.
   void AnnounceJoin(const ClusterSnapshot& cluster, std::string_view about,
                     Announced done);
   // The same of a leave.

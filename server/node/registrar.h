@@ -60,6 +60,7 @@ struct RegistrationView {
   AnnouncementResult announcement;  // the first 10 failures
   int server_count = 0;
   absl::Time cluster_update_time = absl::InfinitePast();
+  absl::Duration cluster_age = absl::InfiniteDuration();  // of server_count
 
   // `registered`, `orphan: <message>`.
   std::string StatusText() const;

@@ -30,7 +30,7 @@ absl::Status Stopping(const char* action) {
 void Advertise(Incarnation& incarnation, const RegistrarOptions& options) {
   if (incarnation.local_base_url.empty()) return;
   Server& server = incarnation.server;
-  server.node_api = true;
+  server.node_api = NodeApi::kYes;
   if (options.advertised_address.empty()) return;
   server.cluster_base_url =
       absl::StrCat("http://", options.advertised_address, "/", server.type, "/",

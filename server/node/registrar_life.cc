@@ -69,14 +69,15 @@ void Registrar::Impl::AskAuthority(const std::string& cluster_id,
   }
   if (auto it = clusters_.find(cluster_id); it != clusters_.end()) {
     for (const auto& [id, registration] : it->second) {
-      if (!registration->renewable()) continue;
+      if (!registration->renewable() || !registration->heard_lately()) continue;
       registration->Renew(std::move(done));
       return;
     }
   }
   absl::Status status =
       MakeError(Reason::kNotRegistered, "refresh cluster " + cluster_id +
-                                            ": no server of it is held here");
+                                            ": no server of it that lives is "
+                                            "held here");
   context_.loop.Post(
       [done = std::move(done), status]() mutable { std::move(done)(status); });
 }
@@ -107,11 +108,8 @@ void Registrar::Impl::Forget(const std::string& cluster_id,
   it->second.erase(server_id);
   if (!it->second.empty()) return;
   clusters_.erase(it);
-  // Nobody would tell us of changes any more.
-  const auto known = context_.membership.Summary("", cluster_id);
-  if (known.ok() && !context_.registry.PushesChanges()) {
-    context_.membership.Replace(known->identity, {}, context_.membership.Mark(),
-                                context_.loop.WallTime());
+  if (!context_.registry.PushesChanges()) {
+    context_.membership.Abandon(cluster_id, context_.loop.WallTime());
   }
 }
 

@@ -153,13 +153,11 @@ void Registration::AttemptAfter(absl::Duration delay) {
   next_renewal_time_ = context_.loop.WallTime() + delay;
 }
 
-// One that fell silent may be held by somebody else by now, whose record a
-// renewal would overwrite, and the removal that follows take away.
 void Registration::AttemptIfHeard() {
-  if (context_.loop.Now() - heard_ > Patience()) {
-    sleep_ = Sleep::kUnheard;
-  } else {
+  if (heard_lately()) {
     Attempt();
+  } else {
+    sleep_ = Sleep::kUnheard;
   }
 }
 
@@ -251,6 +249,7 @@ void Registration::TakeAnswer(const Sent& sent, RegisterAnswer& answer) {
   if (answer.servers) {
     const Membership::MergeOutcome outcome = context_.membership.Replace(
         cluster_, *std::move(answer.servers), sent.mark, now);
+    context_.membership.Listed(cluster_.id, sent.at);
     owner_.OnMissing(cluster_.id, outcome.contested, sent.at);
   }
   if (record_.state != wanted_.server.state) {
@@ -385,6 +384,7 @@ RegistrationView Registration::View() const {
   if (const auto cluster = Cluster(); cluster.ok()) {
     view.server_count = static_cast<int>(cluster->servers);
     view.cluster_update_time = cluster->update_time;
+    view.cluster_age = AgeOf(cluster->known_at, context_.loop.Now());
   }
   return view;
 }

@@ -130,6 +130,12 @@ class Registration : public std::enable_shared_from_this<Registration> {
   bool removing() const { return exit_.has_value(); }
   // Whether Renew may be asked: it is neither on its way out nor asleep.
   bool renewable() const { return !removing() && sleep_ == Sleep::kAwake; }
+  // Whether it has shown life lately enough to be renewed. One that fell silent
+  // may be held by somebody else by now, whose record a renewal would
+  // overwrite, and the removal that follows take away.
+  bool heard_lately() const {
+    return context_.loop.Now() - heard_ <= Patience();
+  }
   // Whether the authority has acknowledged what is wanted now.
   bool up_to_date() const;
   // When the authority last acknowledged it.

@@ -21,7 +21,7 @@ Server ProbeTarget(const Incarnation& incarnation) {
   Server target = incarnation.server;
   if (!incarnation.local_base_url.empty()) {
     target.cluster_base_url = incarnation.local_base_url;
-    target.node_api = false;
+    target.node_api = NodeApi::kNo;
   }
   return target;
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/registry/server_tables.h"
 #include "server/registry/sqlite.h"
 
 namespace coord {
@@ -33,7 +34,7 @@ StoredRegistration ToRegistration(const Row& row) {
   server.cluster_base_url = row.Text(3);
   server.location_json = row.Text(4);
   server.extra_json = row.Text(5);
-  server.node_api = row.Int(6) != 0;
+  server.node_api = NodeApiFromColumn(row.Int(6));
   server.state =
       row.Int(7) != 0 ? ServerState::kDraining : ServerState::kActive;
   server.create_time = row.Time(8);
@@ -61,7 +62,7 @@ void RegistrationStore::Save(StoredRegistration registration, Done done) {
         return Statement(db, kSave).Run(
             server.type, server.public_base_url, server.server_id,
             server.cluster_base_url, server.location_json, server.extra_json,
-            std::int64_t{server.node_api},
+            NodeApiColumn(server.node_api),
             std::int64_t{server.state == ServerState::kDraining},
             server.create_time, server.update_time, server.version.text,
             registration.cluster_id, registration.session_id, ttl,

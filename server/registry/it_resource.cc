@@ -99,7 +99,7 @@ absl::StatusOr<Server> ReadServerRecord(const json::value& value,
     server.location_json = json::serialize(*location);
   }
   server.extra_json = ExtraMembers(record);
-  server.node_api = true;
+  server.node_api = NodeApi::kUnknown;
   ReadDates(record, server);
   return server;
 }

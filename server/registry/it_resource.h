@@ -20,10 +20,11 @@ struct ItResource {
   std::vector<Server> servers;
 };
 
-// Reads an itResource as a peer sends it or an authority answers it. Dates that
-// are no dates are the oldest. Members we know nothing of are kept in
-// Server::extra_json. At most 1 MiB and 32 levels. Errors: INVALID_ARGUMENT,
-// naming the member that is wrong.
+// Reads an itResource as a peer sends it or an authority answers it, which
+// tells of no server whether it serves the node API. Dates that are no dates
+// are the oldest. Members we know nothing of are kept in Server::extra_json. At
+// most 1 MiB and 32 levels. Errors: INVALID_ARGUMENT, naming the member that is
+// wrong.
 absl::StatusOr<ItResource> ParseItResource(std::string_view json);
 // The same for a part of a larger document.
 absl::StatusOr<ItResource> ReadItResource(const boost::json::value& value);

@@ -65,7 +65,7 @@ class MitRegistry::Impl
   // What mIT does not keep of a server that was registered here.
   struct Traits {
     std::string cluster_base_url;
-    bool node_api;
+    NodeApi node_api;
     ServerState state;
   };
 

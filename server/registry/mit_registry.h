@@ -25,11 +25,11 @@ struct MitRegistryOptions {
   absl::Duration retry_pause = absl::Seconds(1);
 };
 
-// mIT keeps neither `node_api` nor `state`: a record of it is ACTIVE and serves
-// the node API, but those that this object registered are as they were given,
-// until Forget.
-// Of evidence it knows only the version. A removal that makes no sense of its
-// answer leaves the server where it is (AUTHORITY_BAD_ANSWER).
+// mIT keeps neither `node_api` nor `state`: a record of it is ACTIVE and
+// whether it serves the node API is unknown, but those that this object
+// registered are as they were given, until Forget. Of evidence it knows only
+// the version. A removal that makes no sense of its answer leaves the server
+// where it is (AUTHORITY_BAD_ANSWER).
 class MitRegistry final : public Registry {
  public:
   // All must outlive this object; `transport` lives on `loop`.

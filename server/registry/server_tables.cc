@@ -24,7 +24,7 @@ ServerPtr ToServer(const Row& row) {
   server->cluster_base_url = row.Text(4);
   server->location_json = row.Text(5);
   server->extra_json = row.Text(6);
-  server->node_api = row.Int(7) != 0;
+  server->node_api = NodeApiFromColumn(row.Int(7));
   server->state =
       row.Int(8) != 0 ? ServerState::kDraining : ServerState::kActive;
   server->create_time = row.Time(9);
@@ -100,7 +100,7 @@ absl::StatusOr<ServerPtr> ServerTables::Find(const ServerKey& key) {
 absl::Status ServerTables::Put(const ServerKey& key, const Server& server) {
   absl::Status status = put_server_.Run(
       key.cluster_id, key.server_id, server.cluster_base_url,
-      server.location_json, server.extra_json, std::int64_t{server.node_api},
+      server.location_json, server.extra_json, NodeApiColumn(server.node_api),
       std::int64_t{server.state == ServerState::kDraining}, server.create_time,
       server.update_time);
   return status.ok() ? mark_used_.Run(key.cluster_id) : status;

@@ -4,6 +4,7 @@
 #define SERVER_REGISTRY_SERVER_TABLES_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,15 @@
 #include "server/registry/sqlite.h"
 
 namespace coord {
+
+// How the database keeps it.
+inline std::int64_t NodeApiColumn(NodeApi node_api) {
+  return static_cast<std::int64_t>(node_api);
+}
+inline NodeApi NodeApiFromColumn(std::int64_t column) {
+  return column == NodeApiColumn(NodeApi::kUnknown) ? NodeApi::kUnknown
+                                                    : NodeApiIf(column != 0);
+}
 
 // Errors of all: STORE_UNAVAILABLE.
 class ServerTables {

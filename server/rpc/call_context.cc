@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <string_view>
+#include <cstddef>
+#include <string>
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
@@ -17,18 +18,40 @@ namespace {
 
 constexpr char kCorrelationId[] = "x-correlation-id";
 constexpr char kTraceParent[] = "traceparent";
-constexpr std::size_t kMaxEchoedBytes = 256;
+constexpr char kTraceState[] = "tracestate";
+constexpr std::size_t kMaxIdBytes = 256;  // of what comes back
+constexpr std::size_t kMaxTraceBytes = 512;
 constexpr absl::Duration kDefaultRetryAfter = absl::Seconds(1);
 
-// Empty when the caller sent none. gRPC aborts the process on metadata that is
-// not printable ASCII, so it is escaped.
+// All that the caller sent by this name, joined by commas; empty: nothing.
 std::string Received(const grpc::CallbackServerContext& context,
                      const char* name) {
-  const auto& metadata = context.client_metadata();
-  const auto it = metadata.find(name);
-  if (it == metadata.end()) return {};
-  std::string_view value(it->second.data(), it->second.size());
-  return EscapeHeaderValue(std::string(value.substr(0, kMaxEchoedBytes)));
+  const auto [begin, end] = context.client_metadata().equal_range(name);
+  std::string values;
+  for (auto it = begin; it != end; ++it) {
+    if (it != begin) values += ',';
+    values.append(it->second.data(), it->second.size());
+  }
+  return values;
+}
+
+// The first of those; a call has one id.
+std::string FirstReceived(const grpc::CallbackServerContext& context,
+                          const char* name) {
+  const auto it = context.client_metadata().find(name);
+  if (it == context.client_metadata().end()) return {};
+  return {it->second.data(), it->second.size()};
+}
+
+// Lets `value` come back, and returns what does. gRPC aborts the process on
+// metadata that is not printable ASCII, so it is escaped.
+std::string Echo(grpc::CallbackServerContext& context, const char* name,
+                 std::string value, std::size_t max_bytes) {
+  if (value.empty()) return value;
+  value.resize(std::min(value.size(), max_bytes));
+  value = EscapeHeaderValue(std::move(value));
+  context.AddInitialMetadata(name, value);
+  return value;
 }
 
 std::string FreshCorrelationId() {
@@ -60,11 +83,15 @@ Failure Convert(const absl::Status& status) {
 }  // namespace
 
 std::string EchoReceived(grpc::CallbackServerContext& context) {
-  std::string id = Received(context, kCorrelationId);
-  if (!id.empty()) context.AddInitialMetadata(kCorrelationId, id);
-  const std::string trace = Received(context, kTraceParent);
-  if (!trace.empty()) context.AddInitialMetadata(kTraceParent, trace);
-  return id;
+  Echo(context, kTraceParent, Received(context, kTraceParent), kMaxTraceBytes);
+  Echo(context, kTraceState, Received(context, kTraceState), kMaxTraceBytes);
+  return Echo(context, kCorrelationId, FirstReceived(context, kCorrelationId),
+              kMaxIdBytes);
+}
+
+TraceContext TraceOf(const grpc::CallbackServerContext& context) {
+  return ReadTraceContext(Received(context, kTraceParent),
+                          Received(context, kTraceState));
 }
 
 std::string EchoMetadata(grpc::CallbackServerContext& context) {

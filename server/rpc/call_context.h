@@ -14,16 +14,20 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "server/rpc/slots.h"
+#include "common/trace_context.h"
 
 namespace coord {
 
-// Puts the caller's `x-correlation-id` and `traceparent` into the initial
-// metadata, which must not have been sent yet. A call without a correlation id
-// gets one. Returns the correlation id.
+// Puts the caller's `x-correlation-id`, `traceparent` and `tracestate` into the
+// initial metadata, which must not have been sent yet. A call without a
+// correlation id gets one. Returns the correlation id.
 std::string EchoMetadata(grpc::CallbackServerContext& context);
 
 // The same without an id for a call that has none; empty then.
 std::string EchoReceived(grpc::CallbackServerContext& context);
+
+// The trace that the caller's metadata name; empty when they name none.
+TraceContext TraceOf(const grpc::CallbackServerContext& context);
 
 // What to finish the call with. UNAVAILABLE always says when to come back; a
 // refusal for a limit also tells gRPC's own retries, in

@@ -52,7 +52,7 @@ Server ServerFromProto(const pb::Server& proto, Violations* violations) {
   server.server_id = proto.server_id();
   server.cluster_base_url = proto.cluster_base_url();
   server.public_base_url = proto.public_base_url();
-  server.node_api = proto.node_api();
+  server.node_api = NodeApiIf(proto.node_api());
   if (proto.has_location()) {
     auto location = JsonFromValue(proto.location());
     if (location.ok()) {
@@ -97,7 +97,7 @@ void ToProto(const Server& server, pb::Server* out) {
   out->set_cluster_base_url(Utf8(server.cluster_base_url));
   out->set_public_base_url(Utf8(server.public_base_url));
   ValueFromJson(server.location_json, out->mutable_location());
-  out->set_node_api(server.node_api);
+  out->set_node_api(server.node_api == NodeApi::kYes);
   out->set_state(ProtoOf(server.state));
   SetTime(server.create_time, out, &pb::Server::mutable_create_time);
   SetTime(server.update_time, out, &pb::Server::mutable_update_time);
@@ -140,6 +140,7 @@ void ToProto(const RegistrationView& registration, bool self_preservation,
   status.set_self_preservation(self_preservation);
   SetTime(registration.cluster_update_time, &status,
           &pb::ClusterStatus::mutable_update_time);
+  SetAge(registration.cluster_age, &status);
   if (registration.lease > absl::ZeroDuration()) {
     ToProto(registration.lease, out->mutable_lease_duration());
     *status.mutable_lease_duration() = out->lease_duration();

@@ -35,7 +35,15 @@ void ToProto(absl::Duration duration, google::protobuf::Duration* out);
 // False, and `out` is left alone, for a time that a Timestamp can't hold.
 bool ToProto(absl::Time time, google::protobuf::Timestamp* out);
 
+// Left unset where nothing is known, which is infinitely old.
+template <typename Message>
+void SetAge(absl::Duration age, Message* out) {
+  if (age == absl::InfiniteDuration()) return;
+  ToProto(age, out->mutable_membership_age());
+}
+
 void ToProto(const Server& server, pb::Server* out);
+// All but its age, which depends on when it is told.
 void ToProto(const ClusterSnapshot& cluster, pb::Cluster* out);
 void ToProto(const RegistrationView& registration, bool self_preservation,
              pb::Registration* out);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "common/utf8.h"
 #include "mimik/cluster/v1/fan_out_service.pb.h"
@@ -61,6 +62,18 @@ pb::Certainty ProtoOf(Certainty certainty) {
   return pb::CERTAINTY_UNSPECIFIED;
 }
 
+pb::Warning ProtoOf(Warning warning) {
+  switch (warning) {
+    case Warning::kEmpty:
+      return pb::WARNING_EMPTY;
+    case Warning::kStale:
+      return pb::WARNING_STALE;
+    case Warning::kSelfPreservation:
+      return pb::WARNING_SELF_PRESERVATION;
+  }
+  return pb::WARNING_UNSPECIFIED;
+}
+
 pb::SkipReason ProtoOf(SkipReason reason) {
   switch (reason) {
     case SkipReason::kDraining:
@@ -87,11 +100,11 @@ void Clean(NodeOutcome& outcome) {
   }
 }
 
-// The elapsed time of a call: never negative, and far below 292 years.
+// A time that has passed: never negative, and far below 292 years.
 template <typename Out>
-void PutElapsed(Out& out, int field, absl::Duration elapsed) {
+void PutDuration(Out& out, int field, absl::Duration duration) {
   constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-  const std::int64_t nanos = absl::ToInt64Nanoseconds(elapsed);
+  const std::int64_t nanos = absl::ToInt64Nanoseconds(duration);
   PutMessage(out, field, [nanos](auto& to) {
     PutNumber(to, google::protobuf::Duration::kSecondsFieldNumber,
               nanos / kNanosPerSecond);
@@ -114,7 +127,7 @@ void PutAnswered(Out& out, const NodeOutcome& outcome) {
   }
   PutBytes(out, Message::kBodyFieldNumber, outcome.body);
   PutNumber(out, Message::kAttemptsFieldNumber, outcome.attempts);
-  PutElapsed(out, Message::kElapsedFieldNumber, outcome.elapsed);
+  PutDuration(out, Message::kElapsedFieldNumber, outcome.elapsed);
 }
 
 template <typename Out>
@@ -160,6 +173,19 @@ void PutVerdict(Out& out, const FanOutSummary& summary) {
   PutNumber(out, Message::kExpectedCountFieldNumber, summary.expected);
 }
 
+// The last fields of both.
+template <typename Message, typename Out>
+void PutElapsedAndKnowledge(Out& out, const FanOutSummary& summary) {
+  PutDuration(out, Message::kElapsedFieldNumber, summary.elapsed);
+  std::vector<std::int64_t> warnings;
+  for (const Warning warning : summary.warnings) {
+    warnings.push_back(ProtoOf(warning));
+  }
+  PutNumbers(out, Message::kWarningsFieldNumber, warnings);
+  if (summary.membership_age == absl::InfiniteDuration()) return;
+  PutDuration(out, Message::kMembershipAgeFieldNumber, summary.membership_age);
+}
+
 int EventOf(NodeOutcome::Kind kind) {
   switch (kind) {
     case NodeOutcome::Kind::kResult:
@@ -188,7 +214,7 @@ grpc::ByteBuffer EncodeAnswer(FanOutAnswer answer) {
                 answer.outcomes);
     PutOutcomes(out, Message::kSkippedFieldNumber, Kind::kSkipped,
                 answer.outcomes);
-    PutElapsed(out, Message::kElapsedFieldNumber, answer.summary.elapsed);
+    PutElapsedAndKnowledge<Message>(out, answer.summary);
   });
 }
 
@@ -210,7 +236,7 @@ grpc::ByteBuffer EncodeEvent(FanOutSummary summary) {
           PutNumber(to, Message::kResultCountFieldNumber, summary.results);
           PutNumber(to, Message::kFailureCountFieldNumber, summary.failures);
           PutNumber(to, Message::kSkippedCountFieldNumber, summary.skipped);
-          PutElapsed(to, Message::kElapsedFieldNumber, summary.elapsed);
+          PutElapsedAndKnowledge<Message>(to, summary);
         });
   });
 }

@@ -250,6 +250,7 @@ class FanOutServiceImpl final : public RawService {
     auto call = FromProto(*request);
     if (!call.ok()) return call;
     call->correlation_id = std::move(correlation_id);
+    call->trace = TraceOf(context);
     call->time_left = TimeLeft(context, options_.deadline_margin);
     return call;
   }

@@ -54,7 +54,7 @@ void FillRegistrations(const PageRequest& page,
 }
 
 void FillClusters(const PageRequest& page,
-                  const std::vector<SnapshotPtr>& clusters,
+                  const std::vector<SnapshotPtr>& clusters, ListAges& ages,
                   pb::ListClustersResponse* response) {
   auto key = [](const SnapshotPtr& cluster) {
     return ListKey(cluster->identity.type, cluster->identity.id);
@@ -63,12 +63,13 @@ void FillClusters(const PageRequest& page,
       FillPage(kClusters, page, clusters, key, [&](const SnapshotPtr& cluster) {
         pb::Cluster* added = response->add_clusters();
         ToProto(*cluster, added);
+        SetAge(ages.Judge(*cluster).age, added);
         return added->ByteSizeLong();
       }));
 }
 
 void FillServers(const PageRequest& page, const ClusterSnapshot& cluster,
-                 pb::ListServersResponse* response) {
+                 ListAges& ages, pb::ListServersResponse* response) {
   auto key = [](const ServerPtr& server) -> const std::string& {
     return server->server_id;
   };
@@ -79,6 +80,7 @@ void FillServers(const PageRequest& page, const ClusterSnapshot& cluster,
         return added->ByteSizeLong();
       }));
   response->set_revision(cluster.revision);
+  SetAge(ages.Judge(cluster).age, response);
 }
 
 // Answers a call with one registration.
@@ -223,7 +225,11 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                            pb::GetClusterResponse* response) override {
     UnaryCall call(context);
     auto snapshot = Snapshot(*request);
-    if (snapshot.ok()) ToProto(**snapshot, response->mutable_cluster());
+    if (snapshot.ok()) {
+      ToProto(**snapshot, response->mutable_cluster());
+      SetAge(backend_.list_ages.Judge(**snapshot).age,
+             response->mutable_cluster());
+    }
     return Answer(std::move(call), snapshot.status());
   }
 
@@ -233,7 +239,10 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     UnaryCall call(context);
     auto page = ParsePageRequest(kClusters, request->page_size(),
                                  request->page_token());
-    if (page.ok()) FillClusters(*page, backend_.membership.List(), response);
+    if (page.ok()) {
+      FillClusters(*page, backend_.membership.List(), backend_.list_ages,
+                   response);
+    }
     return Answer(std::move(call), page.status());
   }
 
@@ -245,7 +254,9 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
         ParsePageRequest(kServers, request->page_size(), request->page_token());
     if (!page.ok()) return Answer(std::move(call), page.status());
     auto snapshot = Snapshot(*request);
-    if (snapshot.ok()) FillServers(*page, **snapshot, response);
+    if (snapshot.ok()) {
+      FillServers(*page, **snapshot, backend_.list_ages, response);
+    }
     return Answer(std::move(call), snapshot.status());
   }
 

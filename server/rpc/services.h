@@ -12,6 +12,7 @@
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
 #include "server/node/evictor.h"
+#include "server/node/list_ages.h"
 #include "server/node/node_routes.h"
 #include "server/node/registrar.h"
 #include "server/node/self_doubt.h"
@@ -40,6 +41,7 @@ struct RpcBackend {
   Registrar& registrar;
   Evictor& evictor;
   const SelfDoubt& self_doubt;
+  ListAges& list_ages;
   FanOutEngine& engine;
   NodeRoutes& node_routes;
   Database& database;

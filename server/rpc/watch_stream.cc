@@ -41,6 +41,7 @@ class WatchStream final
               const pb::WatchClusterRequest& request)
       : loop_(backend.loop),
         membership_(backend.membership),
+        list_ages_(backend.list_ages),
         bookmark_interval_(options.bookmark_interval),
         context_(*context),
         request_(request) {}
@@ -131,6 +132,8 @@ class WatchStream final
         return true;
       case WatchEvent::Kind::kSnapshot:
         snapshot_ = event.snapshot ? std::move(event.snapshot) : Unborn(event);
+        cluster_id_ = snapshot_->identity.id;
+        snapshot_age_ = list_ages_.Judge(*snapshot_).age;
         snapshot_token_ = std::move(event.resume_token);
         next_server_ = 0;
         return true;
@@ -158,6 +161,7 @@ class WatchStream final
   void FillChunk() {
     pb::ClusterSnapshot& chunk = *response_.mutable_snapshot();
     ToProto(*snapshot_, chunk.mutable_cluster());
+    SetAge(snapshot_age_, chunk.mutable_cluster());
     const auto& servers = snapshot_->servers;
     std::size_t bytes = 0;
     while (next_server_ < servers.size() &&
@@ -192,6 +196,10 @@ class WatchStream final
       bookmark.set_revision(watch_->revision());
       bookmark.set_resume_token(watch_->resume_token());
       ToProto(loop_.WallTime(), bookmark.mutable_time());
+      if (const auto cluster = membership_.Summary("", cluster_id_);
+          cluster.ok()) {
+        SetAge(AgeOf(cluster->known_at, loop_.Now()), &bookmark);
+      }
       writing_ = true;
       last_sent_ = loop_.Now();
       StartWrite(&response_);
@@ -217,6 +225,7 @@ class WatchStream final
 
   EventLoop& loop_;
   Membership& membership_;
+  ListAges& list_ages_;
   const absl::Duration bookmark_interval_;
   grpc::CallbackServerContext& context_;
   const pb::WatchClusterRequest request_;
@@ -227,6 +236,8 @@ class WatchStream final
   absl::Time last_sent_;
   SnapshotPtr snapshot_;  // while it is being sent in chunks
   std::string snapshot_token_;
+  absl::Duration snapshot_age_;
+  std::string cluster_id_;  // that is followed; empty: none yet
   std::size_t next_server_ = 0;
   pb::WatchClusterResponse response_;
   bool writing_ = false;

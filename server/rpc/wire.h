@@ -74,6 +74,17 @@ void PutNumber(Out& out, int field, std::int64_t value) {
   out.Varint(static_cast<std::uint64_t>(value));
 }
 
+// Of a packed repeated field of such numbers.
+template <typename Out, typename Numbers>
+void PutNumbers(Out& out, int field, const Numbers& numbers) {
+  if (numbers.empty()) return;
+  PutMessage(out, field, [&numbers](auto& to) {
+    for (const std::int64_t number : numbers) {
+      to.Varint(static_cast<std::uint64_t>(number));
+    }
+  });
+}
+
 // Of a string or bytes field. A string must be valid UTF-8.
 template <typename Out>
 void PutBytes(Out& out, int field, std::string_view bytes) {

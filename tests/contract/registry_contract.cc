@@ -42,7 +42,7 @@ Server TestServer(std::string_view server_id) {
       absl::StrCat("http://", AbslView(server_id), ".test:8080/base");
   server.public_base_url = "https://api.test/mTest";
   server.location_json = R"({"zone":"a"})";
-  server.node_api = true;
+  server.node_api = NodeApi::kYes;
   return server;
 }
 

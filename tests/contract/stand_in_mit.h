@@ -18,10 +18,11 @@ namespace coord {
 
 // Serves `/mIT/v1/itResources…` and `/oauth/token` on a free port. Clusters are
 // keyed by type and publicBaseUrl; every registration gets a new `updatedAt`;
-// nothing expires. Requests need the token that was issued last.
+// nothing expires. Requests need the token that was issued last, unless none is
+// asked for.
 class StandInMit {
  public:
-  StandInMit();
+  explicit StandInMit(bool asks_for_tokens = true);
   ~StandInMit();
 
   std::uint16_t port() const { return listener_->port(); }
@@ -50,6 +51,7 @@ class StandInMit {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string NextDate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const bool asks_for_tokens_;
   absl::Mutex mutex_;
   std::string token_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, Cluster> clusters_

@@ -94,5 +94,38 @@ TEST(CallExitCodeTest, FollowsTheVerdictUnlessAPolicyWasNamed) {
   EXPECT_EQ(CallExitCode(pb::VERDICT_NONE, true, false), ExitCode::kNoAnswer);
 }
 
+TEST(ResponseTextTest, TellsWhatToKnowOfTheMembership) {
+  pb::FanOutResponse response;
+  response.set_verdict(pb::VERDICT_COMPLETE);
+  response.set_policy_met(true);
+  response.mutable_membership_age();
+  response.set_data_json("[]");
+  EXPECT_EQ(ResponseText(response), "COMPLETE: 0 of 0 ok\n");
+  response.mutable_membership_age()->set_seconds(72);
+  for (const auto warning :
+       {pb::WARNING_EMPTY, pb::WARNING_STALE, pb::WARNING_SELF_PRESERVATION}) {
+    response.add_warnings(warning);
+  }
+  EXPECT_EQ(
+      ResponseText(response),
+      "COMPLETE: 0 of 0 ok; membership 1m12s old\n"
+      "warning EMPTY: there was nobody to call\n"
+      "warning STALE: the list of servers is old: some may have come or gone\n"
+      "warning SELF_PRESERVATION: clusterd may be cut off: most servers fail "
+      "its probes\n");
+  EXPECT_TRUE(CalledNobody(response));
+
+  pb::StreamFanOutResponse event;
+  event.mutable_summary()->set_policy_met(true);
+  event.mutable_summary()->set_verdict(pb::VERDICT_COMPLETE);
+  event.mutable_summary()->mutable_membership_age()->set_seconds(5);
+  event.mutable_summary()->add_warnings(pb::WARNING_STALE);
+  EXPECT_EQ(EventText(event),
+            "COMPLETE: 0 of 0 ok; membership 5s old\n"
+            "warning STALE: the list of servers is old: some may have come or "
+            "gone\n");
+  EXPECT_FALSE(CalledNobody(event.summary()));
+}
+
 }  // namespace
 }  // namespace coord

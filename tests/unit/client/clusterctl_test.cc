@@ -322,6 +322,53 @@ TEST_F(ClusterctlTest, CallExitsByTheVerdict) {
   EXPECT_EQ(Run({"call", "orders", "GET", "/"}), ExitCode::kFailed);
 }
 
+TEST_F(ClusterctlTest, ACallThatReachesNobodyHasNoAnswer) {
+  pb::FanOutResponse nobody;
+  nobody.set_verdict(pb::VERDICT_COMPLETE);
+  nobody.set_policy_met(true);
+  nobody.add_warnings(pb::WARNING_EMPTY);
+  server_.on_fan_out = [&nobody](const auto&, auto* answer) {
+    *answer = nobody;
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"call", "orders", "GET", "/"}), ExitCode::kNoAnswer);
+  EXPECT_THAT(out(), HasSubstr("warning EMPTY: there was nobody to call\n"));
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--policy", "all"}),
+            ExitCode::kNoAnswer);
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--min-expected", "0"}),
+            ExitCode::kOk);
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--min-expected=3"}),
+            ExitCode::kNoAnswer);
+  EXPECT_EQ(server_.fanned_out()[0].min_expected(), 1);
+  EXPECT_EQ(server_.fanned_out()[2].min_expected(), 0);
+  EXPECT_EQ(server_.fanned_out()[3].min_expected(), 3);
+  EXPECT_FALSE(server_.fanned_out()[0].has_selection());
+
+  server_.on_fan_out = [](const auto&, auto*) {
+    return Refuse(Reason::kTooFewServers, "call orders: 0 servers");
+  };
+  EXPECT_EQ(Run({"call", "orders", "GET", "/"}), ExitCode::kNoAnswer);
+  EXPECT_EQ(err(), "clusterctl: call orders: 0 servers (TOO_FEW_SERVERS)\n");
+  EXPECT_EQ(Run({"call", "orders", "GET", "/", "--min-expected", "-1"}),
+            ExitCode::kBadUsage);
+}
+
+TEST_F(ClusterctlTest, ListsTellHowOldTheyAre) {
+  int seconds = 0;
+  server_.on_list_servers = [&seconds](const auto&, auto* response) {
+    response->add_servers()->set_server_id("node-1");
+    response->mutable_membership_age()->set_seconds(seconds);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"servers", "orders"}), ExitCode::kOk);
+  EXPECT_THAT(out(), Not(HasSubstr("membership")));
+  seconds = 42;
+  EXPECT_EQ(Run({"servers", "orders"}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr("\nmembership 42s old\n"));
+  EXPECT_EQ(Run({"servers", "orders", "--json"}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr(R"("membershipAge": "42s")"));
+}
+
 TEST_F(ClusterctlTest, CallPrintsTheMessageAsJson) {
   server_.on_fan_out = [](const auto&, auto* response) {
     response->set_verdict(pb::VERDICT_COMPLETE);

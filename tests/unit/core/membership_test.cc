@@ -49,9 +49,9 @@ TEST_F(MembershipTest, EqualRecordIsNoChange) {
 
 TEST_F(MembershipTest, SummaryCountsWhatTheSnapshotHolds) {
   Server node = Record("n", 1);
-  node.node_api = true;
+  node.node_api = NodeApi::kYes;
   Server plain = Record("p", 1);
-  plain.node_api = false;
+  plain.node_api = NodeApi::kNo;
   membership_.Apply(kCluster, Joined(node), At(1));
   membership_.Apply(kCluster, Joined(plain), At(2));
   ClusterSummary summary = *membership_.Summary("", "c1");
@@ -64,7 +64,7 @@ TEST_F(MembershipTest, SummaryCountsWhatTheSnapshotHolds) {
   EXPECT_EQ(summary.revision, Now()->revision);
   EXPECT_EQ(summary.update_time, At(2));
 
-  plain.node_api = true;
+  plain.node_api = NodeApi::kYes;
   plain.version = {"changed"};
   membership_.Apply(
       kCluster, {ChangeType::kUpdated, std::make_shared<Server>(plain)}, At(3));

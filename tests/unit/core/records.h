@@ -26,7 +26,7 @@ inline Server Record(const std::string& id, int date,
   server.server_id = id;
   server.cluster_base_url =
       address.empty() ? absl::StrCat("http://", id, "/mTest/v1") : address;
-  server.node_api = true;
+  server.node_api = NodeApi::kYes;
   server.create_time = At(0);
   server.update_time = At(date);
   server.version.text = absl::StrCat("v", date);

@@ -4,7 +4,9 @@
 namespace coord {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 class AnswerTest : public FanOutTest {
  protected:
@@ -24,7 +26,7 @@ class AnswerTest : public FanOutTest {
 
   void SetNodeApiMember() {
     Server server = MakeServer("n0");
-    server.node_api = true;
+    server.node_api = NodeApi::kYes;
     SetMembers({server});
   }
 
@@ -60,6 +62,37 @@ TEST_F(AnswerTest, ServerWithNodeApiMustNameItself) {
   EXPECT_EQ(anonymous.message, "call n0: its answer does not name the server");
   EXPECT_THAT(OutcomeFor(200, "hello", "text/plain"), IsWrongServer());
   EXPECT_THAT(OutcomeFor(204, "", ""), IsWrongServer());
+}
+
+// As mIT tells of it: every clusterd under one authority must judge it alike,
+// and only one of them registered it.
+TEST_F(AnswerTest, ServerWhoseNodeApiIsUnknownIsCheckedIfItNamesItself) {
+  Server server = MakeServer("n0");
+  server.node_api = NodeApi::kUnknown;
+  SetMembers({server});
+  EXPECT_TRUE(IsResult(OutcomeFor(200, kNamed)));
+  EXPECT_THAT(OutcomeFor(200, kOther), IsWrongServer());
+  EXPECT_THAT(suspicions_.nameless, IsEmpty());
+  EXPECT_TRUE(IsResult(OutcomeFor(200, kAnonymous)));
+  EXPECT_THAT(suspicions_.nameless, ElementsAre("n0"));
+  EXPECT_TRUE(IsResult(OutcomeFor(200, "hello", "text/plain")));
+  EXPECT_THAT(suspicions_.nameless, ElementsAre("n0", "n0"));
+
+  // Where the check does not depend on it, nobody needs to know.
+  FanOutCall call = Call();
+  call.identity_check = IdentityCheck::kIfPresent;
+  EXPECT_TRUE(IsResult(OutcomeFor(call, 200, kAnonymous)));
+  call.identity_check = IdentityCheck::kRequired;
+  EXPECT_THAT(OutcomeFor(call, 200, kAnonymous), IsWrongServer());
+  EXPECT_THAT(suspicions_.nameless, testing::SizeIs(2));
+}
+
+TEST_F(AnswerTest, NamelessResultsOfOthersAreNobodysConcern) {
+  SetMembers(1);
+  EXPECT_TRUE(IsResult(OutcomeFor(200, kAnonymous)));
+  SetNodeApiMember();
+  EXPECT_THAT(OutcomeFor(200, kAnonymous), IsWrongServer());
+  EXPECT_THAT(suspicions_.nameless, IsEmpty());
 }
 
 TEST_F(AnswerTest, IdentityCheckCanBeChosen) {

@@ -52,8 +52,23 @@ class RecordingSuspicions final : public SuspicionSink {
     suspects.push_back(absl::StrCat(cluster.id, "/", server->server_id));
     if (on_suspect) on_suspect();
   }
+  void Nameless(const ServerPtr& server) override {
+    nameless.push_back(server->server_id);
+  }
   std::vector<std::string> suspects;
+  std::vector<std::string> nameless;
   std::function<void()> on_suspect;
+};
+
+// Says what the test wants.
+class FakeKnowledge final : public KnowledgeSource {
+ public:
+  Knowledge Judge(const ClusterSnapshot& cluster) override {
+    judged.push_back(cluster.identity.id);
+    return knowledge;
+  }
+  Knowledge knowledge;
+  std::vector<std::string> judged;
 };
 
 class CountingObserver final : public FanOutObserver {
@@ -122,7 +137,7 @@ class FanOutTest : public testing::Test {
       engine_ = std::make_unique<FanOutEngine>(
           options_, std::vector<FanOutEngine::Lane>{{&loop_, &transport_}},
           membership_, use_tokens_ ? &tokens_ : nullptr, suspicions_,
-          observer_);
+          knowledge_, observer_);
     }
     return *engine_;
   }
@@ -200,6 +215,7 @@ class FanOutTest : public testing::Test {
   Membership membership_{{}, "test"};
   FakeTokens tokens_;
   RecordingSuspicions suspicions_;
+  FakeKnowledge knowledge_;
   CountingObserver observer_;
   std::unique_ptr<FanOutEngine> engine_;
   std::shared_ptr<FanOutEngine::CallHandle> handle_;

@@ -20,7 +20,7 @@ class RandomCallTest : public FanOutTest,
     members_ = Below(9);
     for (int i = 0; i < members_; ++i) {
       Server server = MakeServer(absl::StrCat("n", i));
-      server.node_api = Chance(50);
+      server.node_api = static_cast<NodeApi>(Below(3));
       if (Chance(15)) server.state = ServerState::kDraining;
       if (Chance(5)) server.cluster_base_url = "nonsense";
       servers.push_back(std::move(server));

@@ -86,7 +86,7 @@ TEST_F(RequestTest, LanesTakeTurns) {
   ManualLoop other_loop;
   FakeTransport other(other_loop);
   FanOutEngine engine(options_, {{&loop_, &transport_}, {&other_loop, &other}},
-                      membership_, nullptr, suspicions_, observer_);
+                      membership_, nullptr, suspicions_, knowledge_, observer_);
   for (int i = 0; i < 4; ++i) {
     engine.Start(Call(), Delivery::kAtOnce, std::make_shared<RecordingSink>());
   }
@@ -94,6 +94,38 @@ TEST_F(RequestTest, LanesTakeTurns) {
   other_loop.RunPosted();
   EXPECT_EQ(transport_.requests.size(), 4u);
   EXPECT_EQ(other.requests.size(), 4u);
+}
+
+constexpr char kTraceParent[] =
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+TEST_F(RequestTest, TheCallersTraceGoesToEveryServer) {
+  FanOutCall call = Call();
+  call.trace = {kTraceParent, "rojo=1"};
+  const std::string tail = TailFor(call);
+  EXPECT_THAT(tail,
+              HasSubstr(absl::StrCat("traceparent: ", kTraceParent, "\r\n")));
+  EXPECT_THAT(tail, HasSubstr("tracestate: rojo=1\r\n"));
+
+  call.trace.state = "";
+  EXPECT_THAT(TailFor(call), Not(HasSubstr("tracestate")));
+  EXPECT_THAT(TailFor(Call()), Not(HasSubstr("traceparent")));
+}
+
+TEST_F(RequestTest, ATraceAmongTheHeadersOfTheCallWins) {
+  FanOutCall call = Call();
+  call.trace = {kTraceParent, "rojo=1"};
+  call.headers = {{"TraceParent", "mine"}};
+  const std::string tail = TailFor(call);
+  EXPECT_THAT(tail, HasSubstr("TraceParent: mine\r\n"));
+  EXPECT_THAT(tail, Not(HasSubstr(kTraceParent)));
+  EXPECT_THAT(tail, Not(HasSubstr("tracestate")));
+
+  call.headers = {{"tracestate", "mine=2"}};
+  const std::string state = TailFor(call);
+  EXPECT_THAT(state, HasSubstr(kTraceParent));
+  EXPECT_THAT(state, HasSubstr("tracestate: mine=2\r\n"));
+  EXPECT_THAT(state, Not(HasSubstr("rojo")));
 }
 
 }  // namespace

@@ -84,6 +84,14 @@ class NoSuspicions final : public SuspicionSink {
   void Suspect(const ClusterIdentity&, const ServerPtr& server) override {
     ADD_FAILURE() << server->server_id;
   }
+  void Nameless(const ServerPtr& server) override {
+    ADD_FAILURE() << server->server_id;
+  }
+};
+
+class FreshKnowledge final : public KnowledgeSource {
+ public:
+  Knowledge Judge(const ClusterSnapshot&) override { return {}; }
 };
 
 TEST(FanOutThreadsTest, EveryCallEndsOnceWhereverItIsStartedAndCancelled) {
@@ -103,11 +111,12 @@ TEST(FanOutThreadsTest, EveryCallEndsOnceWhereverItIsStartedAndCancelled) {
                      absl::UnixEpoch());
   AtomicObserver observer;
   NoSuspicions suspicions;
+  FreshKnowledge knowledge;
   std::vector<std::unique_ptr<LaneThread>> lanes;
   lanes.push_back(std::make_unique<LaneThread>());
   lanes.push_back(std::make_unique<LaneThread>());
   FanOutEngine engine({}, {lanes[0]->lane(), lanes[1]->lane()}, membership,
-                      nullptr, suspicions, observer);
+                      nullptr, suspicions, knowledge, observer);
 
   absl::BlockingCounter ends(kThreads * kCallsPerThread);
   std::vector<std::thread> callers;

@@ -238,7 +238,7 @@ TEST_F(EvictorTest, AServerHeldHereIsOrphanedWhenItDoesNotAnswer) {
 
 TEST_F(EvictorTest, OfTwoRecordsWithOneAddressTheOlderGoes) {
   Server newer = ServerOf("successor");
-  newer.node_api = true;
+  newer.node_api = NodeApi::kYes;
   newer.cluster_base_url = "http://dead.test/x";
   newer.update_time = loop_.WallTime();
   newer.version = {"v50"};
@@ -277,6 +277,17 @@ TEST_F(EvictorTest, ByHandANewerRecordAtTheAuthorityIsAMismatch) {
   Settle();
   ASSERT_TRUE(answer.has_value());
   EXPECT_TRUE(HasReason(answer->status(), Reason::kEtagMismatch));
+}
+
+TEST_F(EvictorTest, OneThatDidNotNameItselfIsAskedWhetherItHadTo) {
+  Start();
+  Server unknown = ServerOf("peer");
+  unknown.node_api = NodeApi::kUnknown;
+  evictor_->Nameless(std::make_shared<const Server>(unknown));
+  Settle();
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "DELETE http://peer.test/x/itResources/-/servers/-");
+  EXPECT_EQ(observer_.suspected, 0);
 }
 
 }  // namespace

@@ -43,10 +43,10 @@ TEST_F(LocalRegistrationTest, TheClusterFindsItAtOurListener) {
   const RegistrationView view = Registered(Local("a"));
   EXPECT_EQ(view.local_base_url, kLocalUrl);
   EXPECT_EQ(view.server.cluster_base_url, "http://clusterd.test:7780/mTest/a");
-  EXPECT_TRUE(view.server.node_api);
+  EXPECT_EQ(view.server.node_api, NodeApi::kYes);
   ASSERT_NE(Member("a"), nullptr);
   EXPECT_EQ(Member("a")->cluster_base_url, "http://clusterd.test:7780/mTest/a");
-  EXPECT_TRUE(Member("a")->node_api);
+  EXPECT_EQ(Member("a")->node_api, NodeApi::kYes);
 }
 
 TEST_F(LocalRegistrationTest, AChosenIdIsPartOfTheAddress) {
@@ -155,7 +155,7 @@ TEST_F(LocalRegistrationTest, ItMayMoveAndBecomeOneWithItsOwnAddress) {
   command.server.cluster_base_url = "http://a.test/x";
   EXPECT_EQ(Registered(command).local_base_url, "");
   EXPECT_EQ(Member("a")->cluster_base_url, "http://a.test/x");
-  EXPECT_FALSE(Member("a")->node_api);
+  EXPECT_EQ(Member("a")->node_api, NodeApi::kNo);
 }
 
 }  // namespace

@@ -170,7 +170,7 @@ TEST_F(MitRoutesTest, ARegistrationIsAnsweredWithTheListAndTheLease) {
 
 TEST_F(MitRoutesTest, WhoRegistersThisWayServesTheNodeApi) {
   Post(Body("g1"));
-  EXPECT_TRUE(Member("g1")->node_api);
+  EXPECT_EQ(Member("g1")->node_api, NodeApi::kUnknown);
 }
 
 TEST_F(MitRoutesTest, ARenewalThatChangesNothingLeavesTheRecordAsItIs) {

@@ -35,7 +35,8 @@ class NodeFixture : public ::testing::Test {
     registrar_.reset();
     doubt_.reset();
     peers_.reset();
-    membership_ = std::make_unique<Membership>(MembershipOptions{}, "epoch");
+    membership_ = std::make_unique<Membership>(
+        MembershipOptions{.pushed = registry_.pushes_changes}, "epoch");
     peers_ = std::make_unique<Peers>(
         loop_, transport_, nullptr, [](const Server&) { return false; },
         PeersOptions{.management = options.management});
@@ -144,7 +145,7 @@ class NodeFixture : public ::testing::Test {
   // A server of the same cluster that somebody else holds.
   void AddStranger(const std::string& id, bool node_api = true) {
     Server server = ServerOf(id);
-    server.node_api = node_api;
+    server.node_api = NodeApiIf(node_api);
     server.version = {"stranger-" + id};
     registry_.Add("c-mTest", server);
   }

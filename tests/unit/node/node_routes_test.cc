@@ -58,7 +58,7 @@ TEST_F(NodeRoutesTest, AJoinIsMergedAndAnsweredWithOurList) {
   const HttpResponse response = Join(JoinBody("c-mTest"));
   EXPECT_EQ(response.status, 200);
   ASSERT_NE(Member("new"), nullptr);
-  EXPECT_TRUE(Member("new")->node_api);
+  EXPECT_EQ(Member("new")->node_api, NodeApi::kUnknown);
   auto cluster = membership_->Snapshot("mTest", "");
   EXPECT_EQ(response.body, NodeAnswer(ItResourceJson(**cluster), "a"));
 }

@@ -25,7 +25,7 @@ Server NodeAt(const std::string& id, const std::string& host) {
   server.type = "mTest";
   server.server_id = id;
   server.cluster_base_url = "http://" + host + "/x";
-  server.node_api = true;
+  server.node_api = NodeApi::kYes;
   return server;
 }
 
@@ -109,7 +109,7 @@ TEST_F(PeersTest, ProbeAsksTheNodeApiWhoLivesThere) {
 
 TEST_F(PeersTest, ProbeOfOthersGetsTheirBaseUrl) {
   Server plain = NodeAt("a", "10.0.0.1");
-  plain.node_api = false;
+  plain.node_api = NodeApi::kNo;
   Probe(Make(), plain);
   EXPECT_EQ(Sent(), "GET http://10.0.0.1/x");
 }
@@ -172,7 +172,7 @@ TEST_F(PeersTest, ProbeCarriesATokenAndDropsARefusedOne) {
 
 TEST_F(PeersTest, JoinGoesToAllOthersWithTheNodeApi) {
   Server plain = NodeAt("plain", "10.0.0.3");
-  plain.node_api = false;
+  plain.node_api = NodeApi::kNo;
   const ClusterSnapshot cluster =
       ClusterOf({NodeAt("self", "10.0.0.9"), NodeAt("a", "10.0.0.1"),
                  NodeAt("b", "10.0.0.2"), plain, NodeAt("local", "10.0.0.4")});
@@ -396,6 +396,111 @@ TEST_F(PeersTest, WhatComesAfterTheEndDoesNothing) {
   peers_.reset();
   transport_.Answer(200, NodeAnswer("{}", "a"));
   EXPECT_FALSE(result_.has_value());
+}
+
+// What PeersOptions::learned hears, one line each.
+class LearningTest : public PeersTest {
+ protected:
+  Peers& MakeLearning(TokenSource* tokens = nullptr) {
+    PeersOptions options;
+    options.learned = [this](const std::string& type,
+                             const std::string& server_id,
+                             const std::string& base_url, NodeApi node_api) {
+      learned_.push_back(absl::StrCat(
+          type, "/", server_id, " at ", base_url,
+          node_api == NodeApi::kYes ? " serves it" : " does not serve it"));
+    };
+    return Make(std::move(options), tokens);
+  }
+  static Server UnknownAt(const std::string& id, const std::string& host) {
+    Server server = NodeAt(id, host);
+    server.node_api = NodeApi::kUnknown;
+    return server;
+  }
+
+  std::vector<std::string> learned_;
+};
+
+TEST_F(LearningTest, ProbeOfOneThatMayServeTheNodeApiAsksThere) {
+  Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
+  EXPECT_EQ(Sent(), "DELETE http://10.0.0.1/x/itResources/-/servers/-");
+  transport_.Answer(200, NodeAnswer("null", "a"));
+  EXPECT_EQ(alive_, true);
+  EXPECT_THAT(learned_, ElementsAre("mTest/a at http://10.0.0.1/x serves it"));
+}
+
+TEST_F(LearningTest, OneThatHasNoSuchRouteDoesNotServeIt) {
+  for (const int status : {404, 405, 501}) {
+    learned_.clear();
+    Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
+    transport_.Answer(status, "{}");
+    EXPECT_EQ(alive_, true);
+    EXPECT_THAT(learned_,
+                ElementsAre("mTest/a at http://10.0.0.1/x does not serve it"))
+        << status;
+  }
+  learned_.clear();
+  Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
+  transport_.Answer(200, "hello");
+  EXPECT_THAT(learned_, testing::SizeIs(1));
+}
+
+TEST_F(LearningTest, TokensTroublesAndOtherServersTellNothing) {
+  for (const auto& [status, body] : std::vector<std::pair<int, std::string>>{
+           {400, "{}"},
+           {401, "{}"},
+           {403, "{}"},
+           {429, ""},
+           {500, ""},
+           {200, NodeAnswer("null", "somebody")}}) {
+    Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
+    transport_.Answer(status, body);
+  }
+  Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
+  transport_.Fail(HttpError::Kind::kUnreachable, false);
+  EXPECT_THAT(learned_, IsEmpty());
+}
+
+TEST_F(LearningTest, TheBaseUrlOfAPlainServiceTellsNothing) {
+  Server plain = NodeAt("a", "10.0.0.1");
+  plain.node_api = NodeApi::kNo;
+  Probe(MakeLearning(), plain);
+  transport_.Answer(404, "{}");
+  EXPECT_THAT(learned_, IsEmpty());
+}
+
+TEST_F(LearningTest, AnnouncementsGoToThoseThatMayServeItAndTellToo) {
+  const ClusterSnapshot cluster =
+      ClusterOf({NodeAt("self", "10.0.0.9"), UnknownAt("a", "10.0.0.1"),
+                 UnknownAt("b", "10.0.0.2")});
+  Join(MakeLearning(), cluster, result_);
+  ASSERT_EQ(transport_.requests.size(), 2u);
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  transport_.Answer(404, "{}");
+  EXPECT_THAT(learned_,
+              ElementsAre("mTest/a at http://10.0.0.1/x serves it",
+                          "mTest/b at http://10.0.0.2/x does not serve it"));
+}
+
+TEST_F(LearningTest, OneServerIsAskedOnceInAMinute) {
+  Peers& peers = MakeLearning();
+  const Server server = UnknownAt("a", "10.0.0.1");
+  peers.AskNodeApi(server);
+  peers.AskNodeApi(server);
+  peers.AskNodeApi(UnknownAt("a", "10.0.0.2"));
+  loop_.RunPosted();
+  ASSERT_EQ(transport_.requests.size(), 2u);
+  EXPECT_EQ(Sent(0), "DELETE http://10.0.0.1/x/itResources/-/servers/-");
+  transport_.Answer(403, "{}");
+  transport_.Answer(403, "{}");
+  loop_.Advance(absl::Seconds(59));
+  peers.AskNodeApi(server);
+  loop_.RunPosted();
+  EXPECT_THAT(transport_.requests, IsEmpty());
+  loop_.Advance(absl::Seconds(1));
+  peers.AskNodeApi(server);
+  loop_.RunPosted();
+  EXPECT_EQ(transport_.requests.size(), 1u);
 }
 
 }  // namespace

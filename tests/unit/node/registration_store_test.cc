@@ -22,7 +22,7 @@ StoredRegistration Example() {
   server.public_base_url = "https://api.test";
   server.location_json = R"({"zone":"a"})";
   server.extra_json = R"({"more":1})";
-  server.node_api = true;
+  server.node_api = NodeApi::kYes;
   server.state = ServerState::kDraining;
   server.create_time = absl::FromUnixMillis(1'700'000'000'001);
   server.update_time = absl::FromUnixMillis(1'700'000'000'002);

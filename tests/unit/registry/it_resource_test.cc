@@ -48,7 +48,7 @@ TEST(ItResourceTest, ReadsIdentityAndServers) {
   EXPECT_EQ(a.server_id, "a");
   EXPECT_EQ(a.cluster_base_url, "http://10.0.0.1/x");
   EXPECT_EQ(a.location_json, R"({"city":"Ulm"})");
-  EXPECT_TRUE(a.node_api);
+  EXPECT_EQ(a.node_api, NodeApi::kUnknown);
   EXPECT_EQ(a.create_time, ParseDate("2026-11-24T02:18:03.899Z"));
   EXPECT_EQ(a.update_time, ParseDate("2026-11-24T03:18:03.899Z"));
   EXPECT_EQ(a.version.text, "2026-11-24T03:18:03.899Z");
@@ -163,7 +163,7 @@ TEST(ParseRegistrationTest, ReadsWhatAServerRegistersItselfWith) {
   EXPECT_EQ(server->public_base_url, "https://m.example");
   EXPECT_EQ(server->location_json, "[1]");
   EXPECT_EQ(server->extra_json, R"({"zone":"z1"})");
-  EXPECT_TRUE(server->node_api);
+  EXPECT_EQ(server->node_api, NodeApi::kUnknown);
 }
 
 TEST(ParseRegistrationTest, WhatIsLeftOutIsEmpty) {

@@ -74,7 +74,7 @@ TEST_F(MitRegistryTest, AnswerIsTheClusterWithItsLease) {
   const Server& other = (*answer.servers)[1];
   EXPECT_EQ(other.version.text, "2026-11-24T02:18:01.000Z");
   EXPECT_EQ(other.extra_json, R"({"weight":3})");
-  EXPECT_TRUE(other.node_api);
+  EXPECT_EQ(other.node_api, NodeApi::kUnknown);
 }
 
 TEST_F(MitRegistryTest, AnswerMayBeWrappedInData) {
@@ -88,13 +88,13 @@ TEST_F(MitRegistryTest, AnswerMayBeWrappedInData) {
 
 TEST_F(MitRegistryTest, WhatTheAuthorityDoesNotKeepIsAsItWasRegistered) {
   Server own = Own();
-  own.node_api = false;
+  own.node_api = NodeApi::kNo;
   own.state = ServerState::kDraining;
   Register({.server = own});
   transport_.Answer(200, RegisterAnswerJson());
 
   ASSERT_TRUE(answer_ && answer_->ok()) << RegisterError();
-  EXPECT_FALSE((*answer_)->record.node_api);
+  EXPECT_EQ((*answer_)->record.node_api, NodeApi::kNo);
   EXPECT_EQ((*answer_)->record.state, ServerState::kDraining);
   EXPECT_EQ((*(*answer_)->servers)[0], (*answer_)->record);
 
@@ -102,12 +102,12 @@ TEST_F(MitRegistryTest, WhatTheAuthorityDoesNotKeepIsAsItWasRegistered) {
   Server other = Own();
   other.server_id = "node-2";
   other.cluster_base_url = "http://b.test";
-  other.node_api = true;
+  other.node_api = NodeApi::kYes;
   Register({.server = other});
   transport_.Answer(200, RegisterAnswerJson());
   ASSERT_TRUE(answer_ && answer_->ok()) << RegisterError();
-  EXPECT_FALSE((*(*answer_)->servers)[0].node_api);
-  EXPECT_TRUE((*answer_)->record.node_api);
+  EXPECT_EQ((*(*answer_)->servers)[0].node_api, NodeApi::kNo);
+  EXPECT_EQ((*answer_)->record.node_api, NodeApi::kYes);
 
   // But not once it lives elsewhere.
   std::string moved = RegisterAnswerJson();
@@ -115,7 +115,7 @@ TEST_F(MitRegistryTest, WhatTheAuthorityDoesNotKeepIsAsItWasRegistered) {
   Register({.server = other});
   transport_.Answer(200, moved);
   ASSERT_TRUE(answer_ && answer_->ok()) << RegisterError();
-  EXPECT_TRUE((*(*answer_)->servers)[0].node_api);
+  EXPECT_EQ((*(*answer_)->servers)[0].node_api, NodeApi::kUnknown);
 }
 
 TEST_F(MitRegistryTest, WhatIsForgottenIsAsTheAuthorityTellsIt) {

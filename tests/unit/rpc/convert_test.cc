@@ -100,7 +100,7 @@ TEST(ToProtoTest, ServersKeepEveryField) {
   server.cluster_base_url = "http://10.0.0.1:8080/base";
   server.public_base_url = "https://example.com";
   server.location_json = R"({"city":"Berlin"})";
-  server.node_api = true;
+  server.node_api = NodeApi::kYes;
   server.state = ServerState::kSuspected;
   server.create_time = absl::FromUnixSeconds(1);
   server.version = {"v1"};
@@ -169,7 +169,7 @@ TEST(FromProtoTest, RegistrationsKeepWhatTheCallerSays) {
   EXPECT_EQ(command->server.server_id, "node-1");
   EXPECT_EQ(command->server.cluster_base_url, "http://10.0.0.1:8080/base");
   EXPECT_EQ(command->server.location_json, "\"Berlin\"");
-  EXPECT_TRUE(command->server.node_api);
+  EXPECT_EQ(command->server.node_api, NodeApi::kYes);
   EXPECT_EQ(command->server.state, ServerState::kActive);
   EXPECT_EQ(command->server.version.text, "");
   EXPECT_EQ(command->local_base_url, "http://127.0.0.1:8080");

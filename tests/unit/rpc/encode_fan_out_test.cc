@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/random/random.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "mimik/cluster/v1/fan_out_service.pb.h"
 
@@ -174,6 +175,44 @@ TEST(EncodeEventTest, TheEndCounts) {
   EXPECT_EQ(out.summary().result_count(), 1);
   EXPECT_EQ(out.summary().failure_count(), 2);
   EXPECT_EQ(out.summary().skipped_count(), 3);
+}
+
+FanOutSummary OfAnOldMembership() {
+  FanOutSummary summary;
+  summary.warnings = {Warning::kEmpty, Warning::kStale,
+                      Warning::kSelfPreservation};
+  summary.membership_age = absl::Milliseconds(61'250);
+  return summary;
+}
+
+template <typename Message>
+void ExpectOldMembership(const Message& out) {
+  EXPECT_THAT(out.warnings(),
+              testing::ElementsAre(pb::WARNING_EMPTY, pb::WARNING_STALE,
+                                   pb::WARNING_SELF_PRESERVATION));
+  EXPECT_EQ(out.membership_age().seconds(), 61);
+  EXPECT_EQ(out.membership_age().nanos(), 250'000'000);
+}
+
+TEST(EncodeAnswerTest, TellsWhatItsMembershipIsWorth) {
+  FanOutAnswer answer;
+  answer.summary = OfAnOldMembership();
+  ExpectOldMembership(Decode<pb::FanOutResponse>(EncodeAnswer(answer)));
+
+  const auto fresh = Decode<pb::FanOutResponse>(EncodeAnswer({}));
+  EXPECT_THAT(fresh.warnings(), testing::IsEmpty());
+  EXPECT_TRUE(fresh.has_membership_age());
+  EXPECT_EQ(fresh.membership_age().seconds(), 0);
+
+  answer.summary.membership_age = absl::InfiniteDuration();
+  EXPECT_FALSE(
+      Decode<pb::FanOutResponse>(EncodeAnswer(answer)).has_membership_age());
+}
+
+TEST(EncodeEventTest, TheEndTellsWhatTheMembershipIsWorth) {
+  ExpectOldMembership(
+      Decode<pb::StreamFanOutResponse>(EncodeEvent(OfAnOldMembership()))
+          .summary());
 }
 
 }  // namespace

@@ -238,5 +238,88 @@ TEST_F(StreamFanOutTest, ACancelledStreamGivesItsNodesUp) {
   ExpectGivenUp();
 }
 
+constexpr char kTraceParent[] =
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+class TraceTest : public FanOutServiceTest {
+ protected:
+  TraceTest() {
+    AddNode("node-1").AnswerBy(
+        [this](HttpServerRequest request, HttpReply reply) {
+          absl::MutexLock lock(&mutex_);
+          received_ = std::move(request.headers);
+          std::move(reply)(JsonAnswer(200, nodes_[0]->Answer("1")));
+        });
+  }
+
+  void CallWith(grpc::ClientContext& context) {
+    pb::FanOutResponse response;
+    ASSERT_TRUE(fan_out_stub_->FanOut(&context, Get("/info"), &response).ok());
+  }
+  // A header that the node got; empty: none.
+  std::string Received(std::string_view name) {
+    absl::MutexLock lock(&mutex_);
+    return std::string(FindHeader(received_, name));
+  }
+  static std::string CameBack(const grpc::ClientContext& context,
+                              const std::string& name) {
+    const auto& metadata = context.GetServerInitialMetadata();
+    const auto it = metadata.find(name);
+    return it == metadata.end()
+               ? "none"
+               : std::string(it->second.data(), it->second.size());
+  }
+
+  absl::Mutex mutex_;
+  HttpHeaders received_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_F(TraceTest, TheCallersTraceReachesTheNodeAndComesBack) {
+  grpc::ClientContext context;
+  context.AddMetadata("traceparent", kTraceParent);
+  context.AddMetadata("tracestate", "rojo=1");
+  context.AddMetadata("tracestate", "congo=2");
+  CallWith(context);
+  EXPECT_EQ(Received("traceparent"), kTraceParent);
+  EXPECT_EQ(Received("tracestate"), "rojo=1,congo=2");
+  EXPECT_EQ(CameBack(context, "traceparent"), kTraceParent);
+  EXPECT_EQ(CameBack(context, "tracestate"), "rojo=1,congo=2");
+}
+
+TEST_F(TraceTest, WhatIsNoTraceIsNotSent) {
+  grpc::ClientContext context;
+  context.AddMetadata("traceparent", "00-1-2-01");
+  context.AddMetadata("tracestate", "rojo=1");
+  CallWith(context);
+  EXPECT_EQ(Received("traceparent"), "");
+  EXPECT_EQ(Received("tracestate"), "");
+
+  grpc::ClientContext twice;
+  twice.AddMetadata("traceparent", kTraceParent);
+  twice.AddMetadata("traceparent", kTraceParent);
+  CallWith(twice);
+  EXPECT_EQ(Received("traceparent"), "");
+}
+
+TEST_F(FanOutServiceTest, AnAnswerTellsWhatItsMembershipIsWorth) {
+  AddNode("node-1");
+  pb::FanOutResponse response;
+  ASSERT_TRUE(FanOut(Get("/info"), &response).ok());
+  EXPECT_THAT(response.warnings(), testing::IsEmpty());
+  ASSERT_TRUE(response.has_membership_age());
+  EXPECT_EQ(response.membership_age().seconds(), 0);
+
+  pb::FanOutRequest nobody = Get("/info");
+  nobody.mutable_selection();
+  ASSERT_TRUE(FanOut(nobody, &response).ok());
+  EXPECT_EQ(response.verdict(), pb::VERDICT_COMPLETE);
+  EXPECT_THAT(response.warnings(), ElementsAre(pb::WARNING_EMPTY));
+
+  nobody.set_min_expected(1);
+  const absl::Status refused = FanOut(nobody, &response);
+  EXPECT_TRUE(HasReason(refused, Reason::kTooFewServers)) << refused;
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+}
+
 }  // namespace
 }  // namespace coord

@@ -237,5 +237,42 @@ TEST_F(RegistryServiceTest, ATokenOfAnotherListIsRefused) {
   EXPECT_THAT(std::string(refused.message()), HasSubstr("page_token"));
 }
 
+TEST_F(RegistryServiceTest, ListsTellHowOldTheyAre) {
+  Register("node-1");
+  pb::GetClusterRequest get;
+  get.set_type("mTest");
+  pb::GetClusterResponse cluster;
+  ASSERT_TRUE(Do(&Stub::GetCluster, get, &cluster).ok());
+  ASSERT_TRUE(cluster.cluster().has_membership_age());
+  EXPECT_EQ(cluster.cluster().membership_age().seconds(), 0);
+
+  pb::ListClustersResponse clusters;
+  ASSERT_TRUE(
+      Do(&Stub::ListClusters, pb::ListClustersRequest(), &clusters).ok());
+  EXPECT_TRUE(clusters.clusters(0).has_membership_age());
+
+  pb::ListServersRequest list;
+  list.set_type("mTest");
+  pb::ListServersResponse servers;
+  ASSERT_TRUE(Do(&Stub::ListServers, list, &servers).ok());
+  EXPECT_TRUE(servers.has_membership_age());
+
+  pb::ListRegistrationsResponse registrations;
+  ASSERT_TRUE(Do(&Stub::ListRegistrations, pb::ListRegistrationsRequest(),
+                 &registrations)
+                  .ok());
+  EXPECT_TRUE(registrations.registrations(0).status().has_membership_age());
+}
+
+TEST_F(RegistryServiceTest, TraceStateComesBackToo) {
+  grpc::ClientContext context;
+  context.AddMetadata("tracestate", "rojo=1");
+  pb::ListClustersResponse response;
+  ASSERT_TRUE(registry_stub_->ListClusters(&context, {}, &response).ok());
+  const auto& metadata = context.GetServerInitialMetadata();
+  ASSERT_EQ(metadata.count("tracestate"), 1u);
+  EXPECT_EQ(metadata.find("tracestate")->second, "rojo=1");
+}
+
 }  // namespace
 }  // namespace coord

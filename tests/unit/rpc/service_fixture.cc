@@ -46,19 +46,22 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
   registrar_ =
       std::make_unique<Registrar>(loop_, *registry_, *store_, membership_,
                                   *peers_, *self_doubt_, RegistrarOptions{});
+  list_ages_ = std::make_unique<ListAges>(loop_, *registrar_, *self_doubt_,
+                                          absl::Seconds(60));
   evictor_ = std::make_unique<Evictor>(loop_, *registry_, *registrar_,
                                        membership_, *peers_, *self_doubt_,
                                        ignore_evictions_, EvictorOptions{});
   engine_ = std::make_unique<FanOutEngine>(
       FanOutOptions{},
       std::vector<FanOutEngine::Lane>{{&lane_, lane_client_.get()}},
-      membership_, nullptr, *evictor_, fan_out_record_);
+      membership_, nullptr, *evictor_, *list_ages_, fan_out_record_);
   node_routes_ = std::make_unique<NodeRoutes>(loop_, membership_, *registrar_,
                                               /*follow_peers=*/true, nullptr);
 
-  const RpcBackend backend{loop_,         membership_,  *registrar_,
-                           *evictor_,     *self_doubt_, *engine_,
-                           *node_routes_, *database_,   drain_};
+  const RpcBackend backend{loop_,       membership_,   *registrar_,
+                           *evictor_,   *self_doubt_,  *list_ages_,
+                           *engine_,    *node_routes_, *database_,
+                           drain_};
   services_.push_back(NewRegistryService(backend, options));
   services_.push_back(NewFanOutService(backend, options));
   services_.push_back(NewNodeService(backend, options));

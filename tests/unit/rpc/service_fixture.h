@@ -25,6 +25,7 @@
 #include "server/http/client.h"
 #include "server/http/listener.h"
 #include "server/node/evictor.h"
+#include "server/node/list_ages.h"
 #include "server/node/node_routes.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
@@ -101,6 +102,7 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<SelfDoubt> self_doubt_;
   std::unique_ptr<Registrar> registrar_;
+  std::unique_ptr<ListAges> list_ages_;
   IgnoreEvictions ignore_evictions_;
   std::unique_ptr<Evictor> evictor_;
   FanOutRecord fan_out_record_;

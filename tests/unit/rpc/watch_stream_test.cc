@@ -141,6 +141,7 @@ TEST_F(BookmarkTest, IdleWatchersHearWhereTheyStand) {
   Join(1);
   Watcher watcher(*registry_stub_, "mTest");
   const pb::WatchClusterResponse snapshot = watcher.Next();
+  EXPECT_TRUE(snapshot.snapshot().cluster().has_membership_age());
   for (int i = 0; i < 3; ++i) {
     const pb::WatchClusterResponse event = watcher.Next();
     ASSERT_TRUE(event.has_bookmark());
@@ -149,6 +150,7 @@ TEST_F(BookmarkTest, IdleWatchersHearWhereTheyStand) {
     EXPECT_EQ(event.bookmark().resume_token(),
               snapshot.snapshot().resume_token());
     EXPECT_TRUE(event.bookmark().has_time());
+    EXPECT_TRUE(event.bookmark().has_membership_age());
   }
   Apply(ChangeType::kJoined, "node-1");
   EXPECT_EQ(watcher.NextEvent().change().server().server_id(), "node-1");

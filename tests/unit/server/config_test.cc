@@ -57,6 +57,15 @@ TEST(CommandLine, NothingGivenIsALoopbackServerInMemory) {
   EXPECT_FALSE(config.own_server.has_value());
 }
 
+TEST(CommandLine, ListsGrowOldAfterAMinuteUnlessSaidOtherwise) {
+  EXPECT_EQ(ParseOk({}).max_list_age, absl::Seconds(60));
+  EXPECT_EQ(ParseOk({"--max_list_age=5s"}).max_list_age, absl::Seconds(5));
+  const ScopedEnvironment age("CLUSTERD_MAX_LIST_AGE", "90000");
+  EXPECT_EQ(ParseOk({}).max_list_age, absl::Seconds(90));
+  EXPECT_THAT(ParseExit({"--max_list_age=10ms"}).text,
+              HasSubstr("is not a duration from 1s to 24h"));
+}
+
 TEST(CommandLine, AdvertiseTakesAnAddressThatOthersReach) {
   EXPECT_EQ(ParseOk({}).advertise, "");
   EXPECT_EQ(ParseOk({"--advertise=10.0.0.7"}).advertise, "10.0.0.7");
