@@ -131,9 +131,10 @@ class WatchStream final
         response_.mutable_reset()->set_reason(ReasonOf(event.reset_cause));
         return true;
       case WatchEvent::Kind::kSnapshot:
+        snapshot_age_ = event.snapshot ? list_ages_.Judge(*event.snapshot).age
+                                       : absl::InfiniteDuration();
         snapshot_ = event.snapshot ? std::move(event.snapshot) : Unborn(event);
         cluster_id_ = snapshot_->identity.id;
-        snapshot_age_ = list_ages_.Judge(*snapshot_).age;
         snapshot_token_ = std::move(event.resume_token);
         next_server_ = 0;
         return true;
