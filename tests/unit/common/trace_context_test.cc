@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace coord {
 namespace {
@@ -33,15 +34,16 @@ TEST(TraceContextTest, AParentOfAVersionToComeMaySayMore) {
 
 TEST(TraceContextTest, WithoutAParentThereIsNoTrace) {
   const std::string parent = kParent;
-  for (const std::string& bad :
-       {std::string(), std::string("00"), std::string("00-1-2-01"),
-        parent + "-x", parent + "0", parent.substr(0, parent.size() - 1),
-        "ff" + parent.substr(2), "0g" + parent.substr(2),
-        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-        "00-" + std::string(32, '0') + "-00f067aa0ba902b7-01",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-" + std::string(16, '0') + "-01",
-        "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        parent + "\r\nx: y", " " + parent}) {
+  for (const std::string& bad : std::vector<std::string>{
+           "", "00", "00-1-2-01", parent + "-x", parent + "0",
+           parent.substr(0, parent.size() - 1), "ff" + parent.substr(2),
+           "0g" + parent.substr(2),
+           "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+           "00-" + std::string(32, '0') + "-00f067aa0ba902b7-01",
+           "00-4bf92f3577b34da6a3ce929d0e0e4736-" + std::string(16, '0') +
+               "-01",
+           "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+           parent + "\r\nx: y", " " + parent}) {
     EXPECT_EQ(ReadTraceContext(bad, "rojo=1"), TraceContext()) << bad;
   }
 }
@@ -51,11 +53,9 @@ TEST(TraceContextTest, AStateThatIsNoneIsLeftOut) {
        {"a=1", "a=1, b=2", "a=1,,b=2", "1a-_*/@b=x y", "tenant@system=1"}) {
     EXPECT_EQ(StateAfterReading(good), good);
   }
-  for (const std::string& bad :
-       {std::string("a"), std::string("=1"), std::string("a="),
-        std::string("A=1"), std::string("a=1=2"), std::string("a=1\r\nx: y"),
-        std::string("a=\xc3\xa9"), std::string(","),
-        "a=" + std::string(257, 'x'), std::string(257, 'a') + "=1"}) {
+  for (const std::string& bad : std::vector<std::string>{
+           "a", "=1", "a=", "A=1", "a=1=2", "a=1\r\nx: y", "a=\xc3\xa9", ",",
+           "a=" + std::string(257, 'x'), std::string(257, 'a') + "=1"}) {
     EXPECT_EQ(StateAfterReading(bad), "") << bad;
   }
 }
