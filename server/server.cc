@@ -37,6 +37,7 @@
 #include "server/registry/embedded_registry.h"
 #include "server/registry/mit_registry.h"
 #include "server/registry/token_service.h"
+#include "server/rpc/encode_fan_out.h"
 #include "server/rpc/services.h"
 #include "server/status_routes.h"
 #include "server/version.h"
@@ -306,7 +307,8 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
   }
   engine_ = std::make_unique<FanOutEngine>(config_.fanout, engine_lanes,
                                            *membership_, node_tokens_,
-                                           *evictor_, *list_ages_, metrics_);
+                                           *evictor_, *list_ages_, metrics_,
+                                           WireFormat());
   return absl::OkStatus();
 }
 

@@ -1,8 +1,10 @@
 #include "server/fanout/aggregate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/fanout/outcome_text.h"
 
 namespace coord {
 namespace {
@@ -11,17 +13,6 @@ namespace {
 // what a call holds stays in proportion to its limit.
 constexpr std::size_t kMaxBodyPerSlice = 2;
 constexpr std::size_t kSmallBody = 1024;
-// Numbers, tags and lengths of one outcome or header in the answer's message.
-constexpr std::size_t kOutcomeOverhead = 48;
-constexpr std::size_t kHeaderOverhead = 8;
-
-std::size_t HeaderBytes(const HttpHeaders& headers) {
-  std::size_t bytes = 0;
-  for (const HttpHeader& header : headers) {
-    bytes += header.name.size() + header.value.size() + kHeaderOverhead;
-  }
-  return bytes;
-}
 
 // Assigning an empty string would keep the memory.
 void Free(std::string& text) { std::string().swap(text); }
@@ -41,40 +32,53 @@ bool IsBodyTold(BodyView view, bool spliced) {
   return view == BodyView::kAll || (view == BodyView::kNotSpliced && !spliced);
 }
 
+void MakeTooLarge(std::size_t limit, NodeOutcome& outcome) {
+  DropAnswer(outcome);
+  SetFailure(outcome, FailureReason::kTooLarge,
+             absl::StrCat("its answer does not fit into the ", limit,
+                          " bytes of the aggregate"));
+  outcome.message = FailureMessage(outcome);
+}
+
 bool Aggregate::Take(std::size_t bytes) {
   if (taken_ + bytes > limit_) return false;
   taken_ += bytes;
   return true;
 }
 
-void Aggregate::Add(BodyView view, NodeOutcome& outcome, DataSlice& data) {
+void Aggregate::Add(BodyView view, std::size_t reserved, NodeOutcome& outcome,
+                    DataSlice& data) {
+  taken_ -= reserved;
   const bool is_result = outcome.kind == NodeOutcome::Kind::kResult;
-  const bool told = !is_result || IsBodyTold(view, data.present);
-  const std::size_t bytes =
-      kOutcomeOverhead + outcome.server_id.size() +
-      outcome.cluster_base_url.size() + outcome.message.size() +
-      HeaderBytes(outcome.headers) + (told ? outcome.body.size() : 0) +
-      (data.present ? data.size + 1 : 0);
-  if (!Take(bytes)) {
-    outcome.headers.clear();
-    Free(outcome.body);
+  if (!is_result) return AddFailure(outcome);
+  const bool told = IsBodyTold(view, data.present);
+  std::string untold;
+  if (!told) untold.swap(outcome.body);
+  if (!Take(format_.SizeOf(outcome) + (data.present ? data.size + 1 : 0))) {
     data = {};
-    if (is_result) {
-      SetFailure(outcome, FailureReason::kTooLarge,
-                 absl::StrCat("its answer does not fit into the ", limit_,
-                              " bytes of the aggregate"));
-    } else if (outcome.kind == NodeOutcome::Kind::kFailure) {
-      absl::StrAppend(&outcome.message, "; its answer does not fit into the ",
-                      limit_, " bytes of the aggregate");
-    }
-    return;
+    MakeTooLarge(limit_, outcome);
+    return AddFailure(outcome);
   }
-  if (told) return;
-  if (data.present) {
-    CutOut(outcome.body, data);
-  } else {
-    Free(outcome.body);
+  if (told || !data.present) return;
+  CutOut(untold, data);
+  outcome.body = std::move(untold);
+}
+
+// What is left of it at the end is what was reserved for it.
+void Aggregate::AddFailure(NodeOutcome& failure) {
+  if (Take(format_.SizeOf(failure))) return;
+  if (!failure.headers.empty() || !failure.body.empty()) {
+    DropAnswer(failure);
+    absl::StrAppend(&failure.message, "; its answer does not fit into the ",
+                    limit_, " bytes of the aggregate");
   }
+  const std::size_t room = limit_ - std::min(limit_, taken_);
+  std::size_t size = format_.SizeOf(failure);
+  if (size > room) {
+    CutText(failure.message, size - room);
+    size = format_.SizeOf(failure);
+  }
+  taken_ += size;
 }
 
 std::string SpliceData(BodyView view, const std::vector<NodeCall>& nodes,

@@ -74,8 +74,9 @@ struct FanOutCall {
   absl::Duration attempt_timeout;
   // Until the caller stops listening. Infinite: the engine's default (50 s).
   absl::Duration time_left = absl::InfiniteDuration();
-  int max_concurrency = 0;           // 0: as the engine allows
-  std::size_t max_answer_bytes = 0;  // of the aggregate; 0: the engine's
+  int max_concurrency = 0;  // 0: as the engine allows
+  // Of the aggregate, as it is encoded; 0: the engine's.
+  std::size_t max_answer_bytes = 0;
   std::string customer_name;
   std::string correlation_id;
   TraceContext trace;  // sent to every server, unless a header has its own
@@ -102,7 +103,7 @@ struct NodeOutcome {
   enum class Kind { kResult, kFailure, kSkipped };
   Kind kind = Kind::kSkipped;
   std::string server_id;
-  std::string cluster_base_url;
+  std::string cluster_base_url;  // empty where addresses found no room
   int http_status = 0;
   HttpHeaders headers;
   std::string body;  // as BodyView wants it; failures: as received

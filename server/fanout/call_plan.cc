@@ -10,6 +10,7 @@
 #include "common/text_view.h"
 #include "server/core/completion.h"
 #include "server/fanout/call_check.h"
+#include "server/fanout/outcome_text.h"
 
 namespace coord {
 namespace {
@@ -20,6 +21,8 @@ void ExpectMember(const Server& server, CallPlan& plan) {
   node.server = &server;
   outcome.server_id = server.server_id;
   outcome.cluster_base_url = server.cluster_base_url;
+  CleanText(outcome.server_id);
+  CleanText(outcome.cluster_base_url);
   if (server.state == ServerState::kDraining) {
     outcome.kind = NodeOutcome::Kind::kSkipped;
     outcome.skip = SkipReason::kDraining;
@@ -122,6 +125,16 @@ bool Has(const HttpHeaders& headers, std::string_view name) {
 
 }  // namespace
 
+std::vector<Warning> WarningsOf(const CallPlan& plan) {
+  std::vector<Warning> warnings;
+  if (plan.callable == 0) warnings.push_back(Warning::kEmpty);
+  if (plan.knowledge.stale) warnings.push_back(Warning::kStale);
+  if (plan.knowledge.self_preservation) {
+    warnings.push_back(Warning::kSelfPreservation);
+  }
+  return warnings;
+}
+
 int NodeCallsAtMost(const FanOutCall& call, const FanOutOptions& options,
                     const ClusterSnapshot& snapshot) {
   const int nodes = static_cast<int>(NodesAtMost(call, snapshot));
@@ -133,6 +146,8 @@ absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
                                   SnapshotPtr snapshot) {
   CallPlan plan;
   plan.snapshot = std::move(snapshot);
+  plan.cluster_id = plan.snapshot->identity.id;
+  CleanText(plan.cluster_id);
   if (!call.origin_server_id.empty() &&
       !plan.snapshot->Find(call.origin_server_id)) {
     return MakeError(

@@ -20,18 +20,23 @@ namespace coord {
 struct CallPlan {
   SnapshotPtr snapshot;
   Knowledge knowledge;  // of it
+  std::string cluster_id;  // as it is told
   // Every expected node, by server_id, and its outcome, which is complete where
   // nothing is to be sent.
   std::vector<NodeCall> nodes;
   std::vector<NodeOutcome> outcomes;
-  int callable = 0;              // nodes that are not draining
-  int sendable = 0;              // nodes to which something is sent
-  int concurrency = 0;           // requests in flight at the most
-  std::size_t answer_bytes = 0;  // of the aggregate
+  int callable = 0;                // nodes that are not draining
+  int sendable = 0;                // nodes to which something is sent
+  int concurrency = 0;             // requests in flight at the most
+  std::size_t answer_bytes = 0;    // of the aggregate
+  std::size_t reserved_bytes = 0;  // of them: see ReserveRoom
   absl::Duration attempt_timeout;
   bool idempotent = false;
   std::string path_and_query;
 };
+
+// What its answer says of how far it can be relied on.
+std::vector<Warning> WarningsOf(const CallPlan& plan);
 
 // How many requests a call that CheckCall found good may have in flight at the
 // most, by a look at the membership that costs next to nothing. At least 1: who

@@ -77,7 +77,7 @@ FanOutEngine::Shared::Admit(FanOutCall& call, Delivery delivery,
     return waiting;
   }
   absl::StatusOr<CallPlan> plan =
-      PlanAdmitted(state, call, *std::move(snapshot), node_calls);
+      PlanAdmitted(state, call, delivery, *std::move(snapshot), node_calls);
   if (!plan.ok()) return plan.status();
   state.observer.OnCallStarted();
   auto running = std::make_shared<RunningCall>(state, lane, std::move(call),
@@ -90,10 +90,11 @@ FanOutEngine::Shared::Admit(FanOutCall& call, Delivery delivery,
 FanOutEngine::FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
                            const Membership& membership, TokenSource* tokens,
                            SuspicionSink& suspicions,
-                           KnowledgeSource& knowledge, FanOutObserver& observer)
-    : shared_(
-          new Shared{{std::move(options), static_cast<int>(lanes.size()),
-                      membership, tokens, suspicions, knowledge, observer}}) {
+                           KnowledgeSource& knowledge, FanOutObserver& observer,
+                           const AnswerFormat& format)
+    : shared_(new Shared{{std::move(options), static_cast<int>(lanes.size()),
+                          membership, tokens, suspicions, knowledge, observer,
+                          format}}) {
   for (const Lane& lane : lanes) {
     shared_->lanes.push_back(
         std::make_unique<EngineLane>(*lane.loop, *lane.transport));

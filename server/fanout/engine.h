@@ -15,6 +15,7 @@
 #include "common/event_loop.h"
 #include "server/core/membership.h"
 #include "server/core/token_source.h"
+#include "server/fanout/answer_format.h"
 #include "server/fanout/call.h"
 #include "server/http/transport.h"
 
@@ -116,7 +117,7 @@ class FanOutEngine {
   FanOutEngine(FanOutOptions options, std::vector<Lane> lanes,
                const Membership& membership, TokenSource* tokens,
                SuspicionSink& suspicions, KnowledgeSource& knowledge,
-               FanOutObserver& observer);
+               FanOutObserver& observer, const AnswerFormat& format);
   // After the loops stopped.
   ~FanOutEngine();
 

@@ -51,6 +51,7 @@ struct NodeCall {
 
   DataSlice data;
   bool nameless = false;  // its result does not say who gave it
+  std::size_t reserved = 0;  // bytes of the aggregate: see ReserveRoom
 
   void AttemptStarted(RequestId id, absl::Time now);
   void HedgeStarted(RequestId id);

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/ids.h"
+#include "server/fanout/outcome_text.h"
 
 namespace coord {
 
@@ -22,7 +23,7 @@ RunningCall::RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
                               ? call_.time_left
                               : engine.options.default_time_limit)),
       tracker_(call_.policy, plan_.callable),
-      aggregate_(plan_.answer_bytes),
+      aggregate_(plan_.answer_bytes, plan_.reserved_bytes, engine.format),
       unsettled_(plan_.sendable),
       permits_(plan_.concurrency) {}
 
@@ -128,12 +129,15 @@ void RunningCall::Settle(Index i, absl::Time now) {
   outcome.attempts = node.attempts;
   outcome.certainty = node.certainty();
   if (node.attempts > 0) outcome.elapsed = now - node.first_start;
+  if (outcome.kind == NodeOutcome::Kind::kFailure) {
+    outcome.message = FailureMessage(outcome);
+  }
+  CleanTexts(outcome);
   const bool unary = delivery_ == Delivery::kAtOnce;
   if (unary) {
-    aggregate_.Add(call_.body_view, outcome, node.data);
-  } else if (outcome.kind == NodeOutcome::Kind::kResult &&
-             !IsBodyTold(call_.body_view, /*spliced=*/false)) {
-    outcome.body = {};
+    aggregate_.Add(call_.body_view, node.reserved, outcome, node.data);
+  } else {
+    FitIntoMessage(outcome);
   }
   switch (outcome.kind) {
     case NodeOutcome::Kind::kResult:
@@ -142,7 +146,6 @@ void RunningCall::Settle(Index i, absl::Time now) {
       break;
     case NodeOutcome::Kind::kFailure:
       tracker_.AddFailure();
-      outcome.message = FailureMessage(outcome);
       if (LooksDead(node, outcome)) suspects_.push_back(i);
       break;
     case NodeOutcome::Kind::kSkipped:
@@ -158,6 +161,25 @@ void RunningCall::Settle(Index i, absl::Time now) {
 bool RunningCall::LacksName(const NodeCall& node) const {
   return node.nameless && call_.identity_check == IdentityCheck::kByNodeApi &&
          node.server->node_api == NodeApi::kUnknown;
+}
+
+// A stream has no limit over all, but each of its messages has: a caller who
+// asks for none takes in what one aggregate would be.
+void RunningCall::FitIntoMessage(NodeOutcome& outcome) const {
+  if (outcome.kind == NodeOutcome::Kind::kResult &&
+      !IsBodyTold(call_.body_view, /*spliced=*/false)) {
+    outcome.body = {};
+  }
+  const std::size_t limit =
+      std::max(plan_.answer_bytes, engine_.options.default_answer_bytes);
+  if (engine_.format.SizeOf(outcome) <= limit) return;
+  if (outcome.kind == NodeOutcome::Kind::kResult) {
+    MakeTooLarge(limit, outcome);
+  } else {
+    DropAnswer(outcome);
+  }
+  const std::size_t size = engine_.format.SizeOf(outcome);
+  if (size > limit) CutText(outcome.message, size - limit);
 }
 
 void RunningCall::GiveBackPermits() {
@@ -282,17 +304,11 @@ FanOutSummary RunningCall::Summarize(absl::Time now) const {
   summary.skipped = skipped_;
   summary.verdict = VerdictOf(summary.results, summary.expected);
   summary.policy_met = tracker_.PolicyMet();
-  summary.cluster_id = plan_.snapshot->identity.id;
+  summary.cluster_id = plan_.cluster_id;
   summary.revision = plan_.snapshot->revision;
   summary.elapsed = now - start_;
-  const Knowledge& knowledge = plan_.knowledge;
-  summary.membership_age = knowledge.age;
-  auto warn = [&summary](bool so, Warning warning) {
-    if (so) summary.warnings.push_back(warning);
-  };
-  warn(plan_.callable == 0, Warning::kEmpty);
-  warn(knowledge.stale, Warning::kStale);
-  warn(knowledge.self_preservation, Warning::kSelfPreservation);
+  summary.membership_age = plan_.knowledge.age;
+  summary.warnings = WarningsOf(plan_);
   return summary;
 }
 

@@ -60,6 +60,7 @@ struct EngineState {
   SuspicionSink& suspicions;
   KnowledgeSource& knowledge;
   FanOutObserver& observer;
+  const AnswerFormat& format;
   Admission admission{
       {options.max_calls, options.max_node_calls, options.max_queued_calls}};
   LoadGovernor governor{admission, loops, options.max_queue_time};
@@ -109,6 +110,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   void EndHedge(Index i);
   void Settle(Index i, absl::Time now);
   bool LacksName(const NodeCall& node) const;
+  void FitIntoMessage(NodeOutcome& outcome) const;
   void GiveBackPermits();
 
   // Goes on after anything happened: sends, waits or ends. The last thing that

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "server/fanout/answer_room.h"
 
 namespace coord {
 namespace {
@@ -21,13 +22,17 @@ absl::Status GivenUp() {
 }  // namespace
 
 absl::StatusOr<CallPlan> PlanAdmitted(EngineState& engine,
-                                      const FanOutCall& call,
+                                      const FanOutCall& call, Delivery delivery,
                                       SnapshotPtr snapshot, int node_calls) {
   // Also for a call that is refused: it may be since the list is old.
   const Knowledge knowledge = engine.knowledge.Judge(*snapshot);
   absl::StatusOr<CallPlan> plan =
       PlanCall(call, engine.options, std::move(snapshot));
   if (plan.ok()) plan->knowledge = knowledge;
+  if (plan.ok() && delivery == Delivery::kAtOnce) {
+    absl::Status fits = ReserveRoom(call, engine.format, *plan);
+    if (!fits.ok()) plan = std::move(fits);
+  }
   const int needed = plan.ok() ? std::min(plan->concurrency, node_calls) : 0;
   if (plan.ok()) plan->concurrency = needed;
   if (needed < node_calls) engine.admission.GiveNodeCalls(node_calls - needed);
@@ -114,8 +119,8 @@ absl::Status WaitingCall::Run() {
     engine_.admission.GiveCall();
     return refusal;
   }
-  absl::StatusOr<CallPlan> plan =
-      PlanAdmitted(engine_, call_, *std::move(snapshot), node_calls_);
+  absl::StatusOr<CallPlan> plan = PlanAdmitted(
+      engine_, call_, delivery_, *std::move(snapshot), node_calls_);
   if (!plan.ok()) return plan.status();
   lane_.loop.Cancel(timer_);
   engine_.observer.OnCallStarted();

@@ -19,9 +19,10 @@
 namespace coord {
 
 // The plan of a call that was admitted with `node_calls`. What it does not need
-// of its permits is given back, with an error all of them. Errors: PlanCall's.
+// of its permits is given back, with an error all of them. Errors: PlanCall's
+// and ReserveRoom's.
 absl::StatusOr<CallPlan> PlanAdmitted(EngineState& engine,
-                                      const FanOutCall& call,
+                                      const FanOutCall& call, Delivery delivery,
                                       SnapshotPtr snapshot, int node_calls);
 
 class WaitingCall final : public FanOutEngine::CallHandle,

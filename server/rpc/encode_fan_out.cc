@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/utf8.h"
 #include "mimik/cluster/v1/fan_out_service.pb.h"
 #include "server/rpc/convert.h"
 #include "server/rpc/wire.h"
@@ -82,22 +81,6 @@ pb::SkipReason ProtoOf(SkipReason reason) {
       return pb::SKIP_REASON_POLICY_MET;
   }
   return pb::SKIP_REASON_UNSPECIFIED;
-}
-
-// Strings of a message must be valid UTF-8. Nearly all are, and stay where they
-// are.
-void CleanText(std::string& text) {
-  if (!IsValidUtf8(text)) text = EscapeInvalidUtf8(text);
-}
-
-void Clean(NodeOutcome& outcome) {
-  CleanText(outcome.server_id);
-  CleanText(outcome.cluster_base_url);
-  CleanText(outcome.message);
-  for (auto& [name, value] : outcome.headers) {
-    CleanText(name);
-    if (!IsPrintableAscii(value)) value = EscapeHeaderValue(value);
-  }
 }
 
 // A time that has passed: never negative, and far below 292 years.
@@ -186,6 +169,21 @@ void PutElapsedAndKnowledge(Out& out, const FanOutSummary& summary) {
   PutDuration(out, Message::kMembershipAgeFieldNumber, summary.membership_age);
 }
 
+template <typename Out>
+void PutAnswer(Out& out, const FanOutAnswer& answer) {
+  using Message = pb::FanOutResponse;
+  using Kind = NodeOutcome::Kind;
+  PutVerdict<Message>(out, answer.summary);
+  PutBytes(out, Message::kDataJsonFieldNumber, answer.data_json);
+  PutOutcomes(out, Message::kResultsFieldNumber, Kind::kResult,
+              answer.outcomes);
+  PutOutcomes(out, Message::kFailuresFieldNumber, Kind::kFailure,
+              answer.outcomes);
+  PutOutcomes(out, Message::kSkippedFieldNumber, Kind::kSkipped,
+              answer.outcomes);
+  PutElapsedAndKnowledge<Message>(out, answer.summary);
+}
+
 int EventOf(NodeOutcome::Kind kind) {
   switch (kind) {
     case NodeOutcome::Kind::kResult:
@@ -198,28 +196,40 @@ int EventOf(NodeOutcome::Kind kind) {
   return pb::StreamFanOutResponse::kSkipFieldNumber;
 }
 
+class Format final : public AnswerFormat {
+ public:
+  // The fields that hold outcomes have small numbers in an answer and in a
+  // stream: their tags are of one size.
+  std::size_t SizeOf(const NodeOutcome& outcome) const override {
+    WireSize size;
+    PutOutcome(size, EventOf(outcome.kind), outcome);
+    return size.bytes();
+  }
+
+  std::size_t SizeOf(const FanOutSummary& summary,
+                     std::size_t data_bytes) const override {
+    WireSize size;
+    PutAnswer(size, {summary, "", {}});
+    PutTag(size, pb::FanOutResponse::kDataJsonFieldNumber,
+           WireType::kLengthDelimited);
+    size.Varint(data_bytes);
+    size.Skip(data_bytes);
+    return size.bytes();
+  }
+};
+
 }  // namespace
 
+const AnswerFormat& WireFormat() {
+  static const Format format;
+  return format;
+}
+
 grpc::ByteBuffer EncodeAnswer(FanOutAnswer answer) {
-  using Message = pb::FanOutResponse;
-  CleanText(answer.summary.cluster_id);
-  for (NodeOutcome& outcome : answer.outcomes) Clean(outcome);
-  return MessageOf([&answer](auto& out) {
-    using Kind = NodeOutcome::Kind;
-    PutVerdict<Message>(out, answer.summary);
-    PutBytes(out, Message::kDataJsonFieldNumber, answer.data_json);
-    PutOutcomes(out, Message::kResultsFieldNumber, Kind::kResult,
-                answer.outcomes);
-    PutOutcomes(out, Message::kFailuresFieldNumber, Kind::kFailure,
-                answer.outcomes);
-    PutOutcomes(out, Message::kSkippedFieldNumber, Kind::kSkipped,
-                answer.outcomes);
-    PutElapsedAndKnowledge<Message>(out, answer.summary);
-  });
+  return MessageOf([&answer](auto& out) { PutAnswer(out, answer); });
 }
 
 grpc::ByteBuffer EncodeEvent(NodeOutcome outcome) {
-  Clean(outcome);
   return MessageOf([&outcome](auto& out) {
     PutOutcome(out, EventOf(outcome.kind), outcome);
   });
@@ -227,7 +237,6 @@ grpc::ByteBuffer EncodeEvent(NodeOutcome outcome) {
 
 grpc::ByteBuffer EncodeEvent(FanOutSummary summary) {
   using Message = pb::FanOutSummary;
-  CleanText(summary.cluster_id);
   return MessageOf([&summary](auto& out) {
     PutMessage(
         out, pb::StreamFanOutResponse::kSummaryFieldNumber,

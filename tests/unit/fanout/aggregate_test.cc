@@ -5,8 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/plain_format.h"
+
 namespace coord {
 namespace {
+
+const PlainFormat kFormat;
 
 NodeOutcome Result(std::string body) {
   NodeOutcome outcome;
@@ -17,48 +21,48 @@ NodeOutcome Result(std::string body) {
 }
 
 TEST(AggregateTest, SmallSliceIsCutOutOfALargeBody) {
-  Aggregate aggregate(1 << 20);
+  Aggregate aggregate(1 << 20, 0, kFormat);
   NodeOutcome outcome = Result(std::string(100'000, 'x') + "DATA");
   DataSlice data{true, 100'000, 4};
-  aggregate.Add(BodyView::kNotSpliced, outcome, data);
+  aggregate.Add(BodyView::kNotSpliced, 0, outcome, data);
   EXPECT_EQ(outcome.body, "DATA");
   EXPECT_EQ(data.offset, 0u);
   EXPECT_LT(outcome.body.capacity(), 100u);
 }
 
 TEST(AggregateTest, BodyThatIsMostlySliceIsNotCopied) {
-  Aggregate aggregate(1 << 20);
+  Aggregate aggregate(1 << 20, 0, kFormat);
   NodeOutcome outcome = Result(std::string(100'000, 'x'));
   const char* memory = outcome.body.data();
   DataSlice data{true, 8, 99'000};
-  aggregate.Add(BodyView::kNotSpliced, outcome, data);
+  aggregate.Add(BodyView::kNotSpliced, 0, outcome, data);
   EXPECT_EQ(outcome.body.data(), memory);
   EXPECT_EQ(data.offset, 8u);
 }
 
 TEST(AggregateTest, BodyThatNobodyWantsIsFreedAtOnce) {
-  Aggregate aggregate(1 << 20);
+  Aggregate aggregate(1 << 20, 0, kFormat);
   NodeOutcome outcome = Result(std::string(100'000, 'x'));
   DataSlice none;
-  aggregate.Add(BodyView::kNone, outcome, none);
+  aggregate.Add(BodyView::kNone, 0, outcome, none);
   EXPECT_EQ(outcome.kind, NodeOutcome::Kind::kResult);
   EXPECT_LT(outcome.body.capacity(), 100u);
 }
 
 TEST(AggregateTest, BodyThatIsNotToldTakesNoRoom) {
-  Aggregate aggregate(1000);
+  Aggregate aggregate(1000, 0, kFormat);
   for (int i = 0; i < 5; ++i) {
     NodeOutcome outcome = Result(std::string(900, 'x'));
     DataSlice data{true, 0, 10};
-    aggregate.Add(BodyView::kNotSpliced, outcome, data);
+    aggregate.Add(BodyView::kNotSpliced, 0, outcome, data);
     EXPECT_EQ(outcome.kind, NodeOutcome::Kind::kResult) << i;
   }
 }
 
 TEST(AggregateTest, ToldBodiesHeadersAndSlicesTakeRoom) {
   const auto fits = [](BodyView view, NodeOutcome outcome, DataSlice data) {
-    Aggregate aggregate(300);
-    aggregate.Add(view, outcome, data);
+    Aggregate aggregate(300, 0, kFormat);
+    aggregate.Add(view, 0, outcome, data);
     return outcome.kind == NodeOutcome::Kind::kResult;
   };
   EXPECT_TRUE(fits(BodyView::kAll, Result("x"), {}));
@@ -72,16 +76,16 @@ TEST(AggregateTest, ToldBodiesHeadersAndSlicesTakeRoom) {
 }
 
 TEST(AggregateTest, WhatFoundNoRoomLeavesItToLaterOnes) {
-  Aggregate aggregate(500);
+  Aggregate aggregate(500, 0, kFormat);
   NodeOutcome large = Result(std::string(600, 'x'));
   DataSlice all{true, 0, 600};
-  aggregate.Add(BodyView::kNotSpliced, large, all);
+  aggregate.Add(BodyView::kNotSpliced, 0, large, all);
   EXPECT_EQ(large.failure, FailureReason::kTooLarge);
   EXPECT_FALSE(all.present);
   EXPECT_LT(large.body.capacity(), 100u);
   NodeOutcome small = Result("1");
   DataSlice one{true, 0, 1};
-  aggregate.Add(BodyView::kNotSpliced, small, one);
+  aggregate.Add(BodyView::kNotSpliced, 0, small, one);
   EXPECT_EQ(small.kind, NodeOutcome::Kind::kResult);
 }
 

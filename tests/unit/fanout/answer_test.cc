@@ -300,6 +300,88 @@ TEST_F(AnswerTest, FailureThatFindsNoRoomKeepsItsReasonWithoutBody) {
   EXPECT_THAT(outcome.message, HasSubstr("does not fit"));
 }
 
+TEST_F(AnswerTest, CallWhoseLeastAnswerIsOverTheLimitIsRefused) {
+  SetMembers(10);
+  FanOutCall call = Call();
+  call.max_answer_bytes = 300;
+  auto sink = Start(call);
+  ASSERT_TRUE(sink->refusal.has_value());
+  EXPECT_TRUE(HasReason(*sink->refusal, Reason::kAnswerTooLarge));
+  EXPECT_EQ(sink->refusal->message(),
+            "call cluster cluster-1: to tell of 10 servers takes 413 bytes, "
+            "more than the answer's limit of 300: ask for more by "
+            "max_answer_bytes, for fewer servers, or for a stream");
+  EXPECT_TRUE(transport_.requests.empty());
+  EXPECT_EQ(engine().calls_in_flight(), 0);
+  EXPECT_FALSE(Start(call, Delivery::kStreamed)->refusal.has_value());
+}
+
+TEST_F(AnswerTest, LongMessagesAreCutBeforeOutcomesAreLost) {
+  SetMembers(10);
+  FanOutCall call = Call();
+  call.max_answer_bytes = 1500;
+  call.retry.max_attempts = 1;
+  auto sink = Start(call);
+  for (int i = 0; i < 10; ++i) {
+    transport_.Finish(
+        HttpError{HttpError::Kind::kUnreachable, false, false,
+                  absl::StrCat("no way ", std::string(500, '-'))});
+  }
+  ASSERT_TRUE(sink->answer.has_value());
+  std::size_t size = format_->SizeOf(sink->answer->summary, 2);
+  for (const NodeOutcome& outcome : sink->answer->outcomes) {
+    EXPECT_THAT(outcome,
+                FailedWith(FailureReason::kUnreachable, Certainty::kNotSent));
+    EXPECT_THAT(outcome.message,
+                AllOf(testing::StartsWith(
+                          absl::StrCat("call ", outcome.server_id, ": no way")),
+                      testing::EndsWith("…")));
+    size += format_->SizeOf(outcome);
+  }
+  EXPECT_EQ(sink->answer->outcomes.size(), 10u);
+  EXPECT_LE(size, 1500u);
+}
+
+TEST_F(AnswerTest, AddressesAreToldOfAllOrOfNone) {
+  const auto addresses = [this](std::size_t limit) {
+    FanOutCall call = Call();
+    call.max_answer_bytes = limit;
+    call.method = "POST";
+    auto sink = Start(call);
+    while (!transport_.requests.empty()) {
+      transport_.Fail(HttpError::Kind::kConnectionLost, true);
+    }
+    int told = 0;
+    for (const NodeOutcome& outcome : sink->answer->outcomes) {
+      told += !outcome.cluster_base_url.empty();
+    }
+    return told;
+  };
+  SetMembers(10);
+  EXPECT_EQ(addresses(2000), 10);
+  EXPECT_EQ(addresses(1000), 0);
+}
+
+TEST_F(AnswerTest, MessageOfAStreamIsLimitedAsAnAggregateIs) {
+  SetMembers(2);
+  options_.default_answer_bytes = 1000;
+  auto sink = Start(Call(), Delivery::kStreamed);
+  const std::string large = absl::StrCat("\"", std::string(1000, 'x'), "\"");
+  Answer("n0", large);
+  Answer("n1", "1");
+  EXPECT_THAT(OutcomeOf(*sink, "n0"),
+              FailedWith(FailureReason::kTooLarge, Certainty::kAnswered));
+  EXPECT_THAT(OutcomeOf(*sink, "n0").message,
+              HasSubstr("does not fit into the 1000 bytes"));
+  EXPECT_TRUE(IsResult(OutcomeOf(*sink, "n1")));
+
+  FanOutCall call = Call();
+  call.max_answer_bytes = 3000;
+  sink = Start(call, Delivery::kStreamed);
+  Answer("n0", large);
+  EXPECT_TRUE(IsResult(OutcomeOf(*sink, "n0")));
+}
+
 TEST_F(AnswerTest, StreamHasNoAggregateLimit) {
   SetMembers(2);
   FanOutCall call = Call();

@@ -20,6 +20,7 @@
 #include "server/fanout/engine.h"
 #include "tests/support/fake_transport.h"
 #include "tests/support/manual_loop.h"
+#include "tests/support/plain_format.h"
 
 namespace coord {
 
@@ -137,7 +138,7 @@ class FanOutTest : public testing::Test {
       engine_ = std::make_unique<FanOutEngine>(
           options_, std::vector<FanOutEngine::Lane>{{&loop_, &transport_}},
           membership_, use_tokens_ ? &tokens_ : nullptr, suspicions_,
-          knowledge_, observer_);
+          knowledge_, observer_, *format_);
     }
     return *engine_;
   }
@@ -217,6 +218,8 @@ class FanOutTest : public testing::Test {
   RecordingSuspicions suspicions_;
   FakeKnowledge knowledge_;
   CountingObserver observer_;
+  PlainFormat plain_format_;
+  const AnswerFormat* format_ = &plain_format_;
   std::unique_ptr<FanOutEngine> engine_;
   std::shared_ptr<FanOutEngine::CallHandle> handle_;
 };

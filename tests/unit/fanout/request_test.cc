@@ -86,7 +86,8 @@ TEST_F(RequestTest, LanesTakeTurns) {
   ManualLoop other_loop;
   FakeTransport other(other_loop);
   FanOutEngine engine(options_, {{&loop_, &transport_}, {&other_loop, &other}},
-                      membership_, nullptr, suspicions_, knowledge_, observer_);
+                      membership_, nullptr, suspicions_, knowledge_, observer_,
+                      *format_);
   for (int i = 0; i < 4; ++i) {
     engine.Start(Call(), Delivery::kAtOnce, std::make_shared<RecordingSink>());
   }

@@ -12,6 +12,7 @@
 #include "server/fanout/engine.h"
 #include "tests/support/fake_transport.h"
 #include "tests/support/manual_loop.h"
+#include "tests/support/plain_format.h"
 
 namespace coord {
 namespace {
@@ -112,11 +113,12 @@ TEST(FanOutThreadsTest, EveryCallEndsOnceWhereverItIsStartedAndCancelled) {
   AtomicObserver observer;
   NoSuspicions suspicions;
   FreshKnowledge knowledge;
+  PlainFormat format;
   std::vector<std::unique_ptr<LaneThread>> lanes;
   lanes.push_back(std::make_unique<LaneThread>());
   lanes.push_back(std::make_unique<LaneThread>());
   FanOutEngine engine({}, {lanes[0]->lane(), lanes[1]->lane()}, membership,
-                      nullptr, suspicions, knowledge, observer);
+                      nullptr, suspicions, knowledge, observer, format);
 
   absl::BlockingCounter ends(kThreads * kCallsPerThread);
   std::vector<std::thread> callers;

@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "mimik/cluster/v1/fan_out_service.pb.h"
+#include "server/fanout/outcome_text.h"
 
 namespace coord {
 namespace {
@@ -36,11 +37,28 @@ Message Decode(const grpc::ByteBuffer& buffer) {
   return message;
 }
 
+// As the engine leaves it.
+FanOutAnswer Cleaned(FanOutAnswer answer) {
+  CleanText(answer.summary.cluster_id);
+  for (NodeOutcome& outcome : answer.outcomes) CleanTexts(outcome);
+  return answer;
+}
+
 NodeOutcome Outcome(NodeOutcome::Kind kind, std::string server_id) {
   NodeOutcome outcome;
   outcome.kind = kind;
   outcome.server_id = std::move(server_id);
   return outcome;
+}
+
+void ExpectExactSizes(const FanOutAnswer& answer, std::size_t encoded) {
+  std::size_t size =
+      WireFormat().SizeOf(answer.summary, answer.data_json.size());
+  for (const NodeOutcome& outcome : answer.outcomes) {
+    size += WireFormat().SizeOf(outcome);
+    EXPECT_EQ(WireFormat().SizeOf(outcome), EncodeEvent(outcome).Length());
+  }
+  EXPECT_EQ(size, encoded);
 }
 
 TEST(EncodeAnswerTest, EveryOutcomeGoesIntoItsList) {
@@ -68,7 +86,8 @@ TEST(EncodeAnswerTest, EveryOutcomeGoesIntoItsList) {
   skip.certainty = Certainty::kMaybeExecuted;
   answer.outcomes = {skip, result, failure};
 
-  const auto out = Decode<pb::FanOutResponse>(EncodeAnswer(std::move(answer)));
+  const auto out =
+      Decode<pb::FanOutResponse>(EncodeAnswer(Cleaned(std::move(answer))));
   EXPECT_EQ(out.verdict(), pb::VERDICT_PARTIAL);
   EXPECT_FALSE(out.policy_met());
   EXPECT_EQ(out.cluster_id(), "c1");
@@ -124,6 +143,8 @@ TEST(EncodeAnswerTest, AnythingIsWrittenAsProtobufWritesIt) {
   };
   for (int round = 0; round < 50; ++round) {
     FanOutAnswer answer;
+    answer.data_json =
+        std::string(absl::LogUniform<std::size_t>(random, 2, 40'000), '1');
     answer.summary.cluster_id = text();
     answer.summary.revision = absl::LogUniform<std::int64_t>(
         random, 0, std::numeric_limits<std::int64_t>::max());
@@ -141,12 +162,14 @@ TEST(EncodeAnswerTest, AnythingIsWrittenAsProtobufWritesIt) {
         outcome.headers.push_back({text(), text()});
       }
     }
+    answer = Cleaned(std::move(answer));
     const auto out = Decode<pb::FanOutResponse>(EncodeAnswer(answer));
     EXPECT_EQ(out.results_size() + out.failures_size() + out.skipped_size(),
               nodes);
     for (const NodeOutcome& outcome : answer.outcomes) {
       Decode<pb::StreamFanOutResponse>(EncodeEvent(outcome));
     }
+    ExpectExactSizes(answer, out.ByteSizeLong());
   }
 }
 

@@ -158,6 +158,26 @@ TEST_F(FanOutServiceTest, ADrainingEngineRefuses) {
   EXPECT_TRUE(DetailOf(status).retry_after.has_value());
 }
 
+// A client that knows nothing of limits receives 4 MiB.
+TEST_F(FanOutServiceTest, AnswerOfManyFailuresWithLongAddressesIsReceived) {
+  Join(9000, "http://127.0.0.1:9/" + std::string(700, 'x'));
+  pb::FanOutRequest request = Get("/info");
+  request.mutable_retry()->set_max_attempts(1);
+  pb::FanOutResponse response;
+  const absl::Status status = FanOut(request, &response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_LE(response.ByteSizeLong(), 3u << 20);
+  EXPECT_EQ(response.expected_count(), 9000);
+  EXPECT_EQ(response.failures_size(), 9000);
+  for (const pb::FanOutFailure& failure : response.failures()) {
+    EXPECT_EQ(failure.reason(), pb::FAILURE_REASON_UNREACHABLE);
+    EXPECT_EQ(failure.certainty(), pb::CERTAINTY_NOT_SENT);
+    EXPECT_EQ(failure.message(),
+              "call " + failure.server_id() +
+                  ": connect 127.0.0.1:9: connection refused");
+  }
+}
+
 class StreamFanOutTest : public FanOutServiceTest {
  protected:
   void Start(const pb::FanOutRequest& request) {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/rpc/encode_fan_out.h"
 
 namespace coord {
 namespace {
@@ -54,7 +55,8 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
   engine_ = std::make_unique<FanOutEngine>(
       FanOutOptions{},
       std::vector<FanOutEngine::Lane>{{&lane_, lane_client_.get()}},
-      membership_, nullptr, *evictor_, *list_ages_, fan_out_record_);
+      membership_, nullptr, *evictor_, *list_ages_, fan_out_record_,
+      WireFormat());
   node_routes_ = std::make_unique<NodeRoutes>(loop_, membership_, *registrar_,
                                               /*follow_peers=*/true, nullptr);
 
