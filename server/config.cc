@@ -74,6 +74,10 @@ void DeclareListeners(CLI::App& app, Config& config) {
   group.Count("--max_grpc_streams", "", config.grpc.max_streams, 1, 1'000'000,
               "calls, watches among them, that one gRPC connection may have "
               "open; what is over waits in the client");
+  group.OnOff("--grpc_compression", "CLUSTERD_GRPC_COMPRESSION",
+              config.grpc.compression,
+              "on: compressed gRPC requests are taken; a small one may cost "
+              "much memory, since its size is judged once it is inflated");
   group.Count("--max_http_connections", "", config.listener.max_connections, 1,
               1'000'000, "HTTP connections served at one time");
   group.Count(

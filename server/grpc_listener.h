@@ -20,6 +20,9 @@ struct GrpcListenerOptions {
   // are too late. By default more than max_calls and max_queued_calls, so that
   // those tell.
   int max_streams = 2048;
+  // Whether compressed messages are taken. gRPC judges the size of one once it
+  // is inflated: 254 KiB may become 366 MiB first.
+  bool compression = false;
 };
 
 // Serves `services` with health (one status for each service, and the empty

@@ -262,5 +262,40 @@ TEST_F(StreamLimitTest, WhatIsOverItWaitsInTheClient) {
   EXPECT_TRUE(List(absl::Minutes(1)).ok());
 }
 
+Config WithCompression() {
+  Config config = TestConfig();
+  config.grpc.compression = true;
+  return config;
+}
+
+// A list by a request that its client compresses.
+absl::Status ListCompressed(pb::RegistryService::Stub& registry) {
+  grpc::ClientContext context;
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  pb::ListClustersRequest request;
+  request.set_page_token(std::string(100'000, 'x'));
+  pb::ListClustersResponse response;
+  return FromGrpcStatus(registry.ListClusters(&context, request, &response));
+}
+
+using CompressionTest = ClusterTest;
+
+TEST_F(CompressionTest, CompressedRequestsAreRefused) {
+  const absl::Status status = ListCompressed(*registry_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("Compression algorithm 'gzip' is disabled"));
+}
+
+class CompressionOnTest : public ClusterTest {
+ protected:
+  CompressionOnTest() : ClusterTest(WithCompression()) {}
+};
+
+TEST_F(CompressionOnTest, CompressedRequestsAreTaken) {
+  const absl::Status status = ListCompressed(*registry_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+}
+
 }  // namespace
 }  // namespace coord
