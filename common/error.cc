@@ -68,6 +68,8 @@ constexpr std::array kReasons = {
               Code::kResourceExhausted},
     ReasonRow{Reason::kTooManyBackups, "TOO_MANY_BACKUPS",
               Code::kResourceExhausted},
+    ReasonRow{Reason::kTooManyUnreadBytes, "TOO_MANY_UNREAD_BYTES",
+              Code::kResourceExhausted},
     ReasonRow{Reason::kAnswerTooLarge, "ANSWER_TOO_LARGE",
               Code::kResourceExhausted},
     ReasonRow{Reason::kUnauthenticated, "UNAUTHENTICATED",

@@ -39,6 +39,7 @@ enum class Reason {
   kTooManyWatchers,               // RESOURCE_EXHAUSTED
   kTooManyStreams,                // RESOURCE_EXHAUSTED
   kTooManyBackups,                // RESOURCE_EXHAUSTED
+  kTooManyUnreadBytes,            // RESOURCE_EXHAUSTED
   kAnswerTooLarge,                // RESOURCE_EXHAUSTED
   kUnauthenticated,               // UNAUTHENTICATED
   kPermissionDenied,              // PERMISSION_DENIED

@@ -78,6 +78,16 @@ void DeclareListeners(CLI::App& app, Config& config) {
               config.grpc.compression,
               "on: compressed gRPC requests are taken; a small one may cost "
               "much memory, since its size is judged once it is inflated");
+  group.Count("--max_unread_bytes", "CLUSTERD_MAX_UNREAD_BYTES",
+              config.rpc.unread.max_bytes, 1 << 20, std::int64_t{1} << 40,
+              "answers that their callers have not read, over all of gRPC, and "
+              "as much over all of HTTP; calls with large answers are refused "
+              "while it is reached");
+  group.Duration("--unread_timeout", "CLUSTERD_UNREAD_TIMEOUT",
+                 config.rpc.unread.patience, absl::Milliseconds(10),
+                 absl::Hours(1),
+                 "a gRPC caller that takes nothing of its answer for this long "
+                 "is given up; it has as much time again for each 4 MiB");
   group.Count("--max_http_connections", "", config.listener.max_connections, 1,
               1'000'000, "HTTP connections served at one time");
   group.Count(
@@ -349,6 +359,7 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
   const HostPort http = *ParseHostPort(config.http_address);
   config.listener.host = http.host;
   config.listener.port = http.port;
+  config.listener.max_unread_bytes = config.rpc.unread.max_bytes;
   return config;
 }
 

@@ -89,6 +89,12 @@ Metrics::Metrics()
       node_hedges_won_(
           NewCounter(registry_, "clusterd_fanout_node_hedges_won_total",
                      "Second requests that gave the result before the first.")),
+      unread_refusals_(NewCounter(
+          registry_, "clusterd_unread_refusals_total",
+          "gRPC calls that were refused because answers wait to be read.")),
+      unread_given_up_(NewCounter(
+          registry_, "clusterd_unread_given_up_total",
+          "gRPC calls that were ended because their caller did not read.")),
       suspicions_(NewCounter(registry_, "clusterd_suspicions_total",
                              "Servers that looked dead.")),
       evictions_(NewCounter(registry_, "clusterd_evictions_total",
@@ -117,6 +123,11 @@ Metrics::Metrics()
           NewGauge(registry_, "clusterd_fanout_node_calls_allowed",
                    "Node calls that may be in flight: the limit, or less while "
                    "the process is too busy to answer more in time.")),
+      unread_bytes_(NewGauge(registry_, "clusterd_unread_answer_bytes",
+                             "Answers that gRPC callers have not read.")),
+      http_unread_bytes_(NewGauge(registry_,
+                                  "clusterd_http_unread_answer_bytes",
+                                  "Answers that HTTP clients have not read.")),
       registrations_(NewGauge(registry_, "clusterd_registrations",
                               "Registrations that this process holds.")),
       clusters_(NewGauge(registry_, "clusterd_clusters",
@@ -170,6 +181,8 @@ void Metrics::OnNodeOutcome(const NodeOutcome& outcome) {
 void Metrics::OnRetry() { node_retries_.Increment(); }
 void Metrics::OnHedge() { node_hedges_.Increment(); }
 void Metrics::OnHedgeWon() { node_hedges_won_.Increment(); }
+void Metrics::OnRefusedForUnread() { unread_refusals_.Increment(); }
+void Metrics::OnUnreadGivenUp() { unread_given_up_.Increment(); }
 void Metrics::OnSuspected() { suspicions_.Increment(); }
 void Metrics::OnEvicted() { evictions_.Increment(); }
 void Metrics::OnCleared() { suspicions_cleared_.Increment(); }
@@ -185,6 +198,8 @@ std::string Metrics::Text(const MetricsSample& sample) {
   calls_in_flight_.Set(sample.calls_in_flight);
   calls_waiting_.Set(sample.calls_waiting);
   node_calls_allowed_.Set(sample.node_calls_allowed);
+  unread_bytes_.Set(static_cast<double>(sample.unread_bytes));
+  http_unread_bytes_.Set(static_cast<double>(sample.http_unread_bytes));
   registrations_.Set(static_cast<double>(sample.registrations));
   clusters_.Set(static_cast<double>(sample.clusters));
   servers_.Set(static_cast<double>(sample.servers));

@@ -15,6 +15,7 @@
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
 #include "server/node/evictor.h"
+#include "server/rpc/unread_answers.h"
 
 namespace coord {
 
@@ -23,6 +24,8 @@ struct MetricsSample {
   int calls_in_flight = 0;
   int calls_waiting = 0;
   int node_calls_allowed = 0;
+  std::size_t unread_bytes = 0;
+  std::size_t http_unread_bytes = 0;
   std::size_t registrations = 0;
   std::size_t clusters = 0;
   std::size_t servers = 0;
@@ -32,7 +35,9 @@ struct MetricsSample {
 };
 
 // Thread-safe. All series exist from the start, at zero.
-class Metrics final : public FanOutObserver, public EvictionObserver {
+class Metrics final : public FanOutObserver,
+                      public EvictionObserver,
+                      public UnreadObserver {
  public:
   Metrics();
 
@@ -44,6 +49,9 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   void OnRetry() override;
   void OnHedge() override;
   void OnHedgeWon() override;
+
+  void OnRefusedForUnread() override;
+  void OnUnreadGivenUp() override;
 
   void OnSuspected() override;
   void OnEvicted() override;
@@ -73,6 +81,8 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   prometheus::Counter& node_retries_;
   prometheus::Counter& node_hedges_;
   prometheus::Counter& node_hedges_won_;
+  prometheus::Counter& unread_refusals_;
+  prometheus::Counter& unread_given_up_;
   prometheus::Counter& suspicions_;
   prometheus::Counter& evictions_;
   prometheus::Counter& suspicions_cleared_;
@@ -83,6 +93,8 @@ class Metrics final : public FanOutObserver, public EvictionObserver {
   prometheus::Gauge& calls_in_flight_;
   prometheus::Gauge& calls_waiting_;
   prometheus::Gauge& node_calls_allowed_;
+  prometheus::Gauge& unread_bytes_;
+  prometheus::Gauge& http_unread_bytes_;
   prometheus::Gauge& registrations_;
   prometheus::Gauge& clusters_;
   prometheus::Gauge& servers_;

@@ -124,6 +124,7 @@ class ClusterServer::Impl {
   std::unique_ptr<LocalProxy> local_proxy_;
   std::unique_ptr<MitRoutes> mit_routes_;  // nullptr: mIT is not served
   DrainSignal drain_;
+  std::unique_ptr<UnreadAnswers> unread_;
   Router router_;
   std::unique_ptr<HttpListener> http_;
   std::unique_ptr<GrpcListener> grpc_;
@@ -291,6 +292,8 @@ absl::Status ClusterServer::Impl::BuildNode() {
 }
 
 absl::Status ClusterServer::Impl::BuildFanOut() {
+  unread_ = std::make_unique<UnreadAnswers>(*control_.loop, config_.rpc.unread,
+                                            metrics_);
   const int threads = IoThreads(config_.io_threads);
   // Every connection of a call is there for the next one: with fewer kept,
   // large calls side by side spent half their CPU on connecting.
@@ -305,10 +308,9 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
     engine_lanes.push_back(
         {lanes_.back().loop.get(), lanes_.back().client.get()});
   }
-  engine_ = std::make_unique<FanOutEngine>(config_.fanout, engine_lanes,
-                                           *membership_, node_tokens_,
-                                           *evictor_, *list_ages_, metrics_,
-                                           WireFormat());
+  engine_ = std::make_unique<FanOutEngine>(
+      config_.fanout, engine_lanes, *membership_, node_tokens_, *evictor_,
+      *list_ages_, metrics_, WireFormat());
   return absl::OkStatus();
 }
 
@@ -333,7 +335,7 @@ absl::Status ClusterServer::Impl::ServeGrpc() {
   const RpcBackend backend{*control_.loop, *membership_,  *registrar_,
                            *evictor_,      *self_doubt_,  *list_ages_,
                            *engine_,       *node_routes_, *database_,
-                           drain_};
+                           drain_,         *unread_};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));
@@ -377,6 +379,8 @@ MetricsSample ClusterServer::Impl::Sample() const {
   sample.calls_in_flight = engine_->calls_in_flight();
   sample.calls_waiting = engine_->calls_waiting();
   sample.node_calls_allowed = engine_->node_calls_allowed();
+  sample.unread_bytes = unread_->bytes();
+  sample.http_unread_bytes = http_->unread_bytes();
   sample.registrations = registrar_->Count();
   const MembershipCounts known = membership_->Count();
   sample.clusters = known.clusters;

@@ -12,8 +12,8 @@
 namespace coord {
 namespace {
 
-// Enough for `call node-1: connect 10.0.0.1:80: connection refused (3
-// attempts)` with long names; what is longer is told where there is room.
+// Most messages are shorter, such as `call node-1: connect 10.0.0.1:80:
+// connection refused`; longer ones are told where there is room.
 constexpr std::size_t kMessageRoom = 256;
 
 // A failure whose numbers no other outcome exceeds. It may have more attempts

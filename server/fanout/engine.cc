@@ -18,6 +18,7 @@ constexpr absl::Duration kDrainRetryAfter = absl::Seconds(1);
 class RefusedCall final : public FanOutEngine::CallHandle {
  public:
   void Cancel() override {}
+  void Taken(std::size_t) override {}
 };
 
 }  // namespace

@@ -96,7 +96,8 @@ class FanOutSink {
  public:
   virtual ~FanOutSink() = default;
   // Only for streamed calls: in order of arrival, each expected server once.
-  virtual void OnOutcome(NodeOutcome outcome) = 0;
+  // How many bytes wait for the caller by that, until Taken tells of them.
+  virtual std::size_t OnOutcome(NodeOutcome outcome) = 0;
   // The end. Streamed: without outcomes and data, which were delivered.
   virtual void OnDone(FanOutAnswer answer) = 0;
   // Refused, nothing was sent. Errors: see FanOutService.
@@ -153,6 +154,9 @@ class FanOutEngine::CallHandle {
   // not arrived is CANCELLED. One that still waits for its turn is refused with
   // CANCELLED. Thread-safe; after the end it does nothing.
   virtual void Cancel() = 0;
+  // The caller of a stream has taken so many bytes of what OnOutcome counted:
+  // others may follow. Only after such an OnOutcome; thread-safe.
+  virtual void Taken(std::size_t bytes) = 0;
 };
 
 }  // namespace coord

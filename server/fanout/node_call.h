@@ -49,8 +49,13 @@ struct NodeCall {
   bool unreachable = false;
   bool silent = false;
 
+  // Of its answer in flight: what it has grown by in the call's AnswerLedger,
+  // and whether that holds it up.
+  std::size_t grown = 0;
+  bool held_up = false;
+
   DataSlice data;
-  bool nameless = false;  // its result does not say who gave it
+  bool nameless = false;     // its result does not say who gave it
   std::size_t reserved = 0;  // bytes of the aggregate: see ReserveRoom
 
   void AttemptStarted(RequestId id, absl::Time now);

@@ -24,6 +24,10 @@ RunningCall::RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
                               : engine.options.default_time_limit)),
       tracker_(call_.policy, plan_.callable),
       aggregate_(plan_.answer_bytes, plan_.reserved_bytes, engine.format),
+      ledger_(delivery == Delivery::kStreamed
+                  ? plan_.answer_bytes
+                  : std::max(plan_.answer_bytes,
+                             engine.options.default_answer_bytes)),
       unsettled_(plan_.sendable),
       permits_(plan_.concurrency) {}
 
@@ -153,7 +157,7 @@ void RunningCall::Settle(Index i, absl::Time now) {
       break;
   }
   engine_.observer.OnNodeOutcome(outcome);
-  if (!unary) sink_->OnOutcome(std::move(outcome));
+  if (!unary) ledger_.Deliver(sink_->OnOutcome(std::move(outcome)));
 }
 
 // Whether a result should have named its server if that serves the node API,
@@ -164,11 +168,16 @@ bool RunningCall::LacksName(const NodeCall& node) const {
 }
 
 // A stream has no limit over all, but each of its messages has: a caller who
-// asks for none takes in what one aggregate would be.
+// asks for none takes in what one aggregate would be. While the reader has
+// enough to read, failures are told in short.
 void RunningCall::FitIntoMessage(NodeOutcome& outcome) const {
   if (outcome.kind == NodeOutcome::Kind::kResult &&
       !IsBodyTold(call_.body_view, /*spliced=*/false)) {
     outcome.body = {};
+  }
+  if (outcome.kind == NodeOutcome::Kind::kFailure && ledger_.full()) {
+    DropAnswer(outcome);
+    outcome.cluster_base_url.clear();
   }
   const std::size_t limit =
       std::max(plan_.answer_bytes, engine_.options.default_answer_bytes);
@@ -193,7 +202,7 @@ void RunningCall::GiveBackPermits() {
 bool RunningCall::Done() const { return unsettled_ == 0 || tracker_.Done(); }
 
 void RunningCall::Advance() {
-  if (!Done()) SendReady();
+  if (!Done()) UseRoom();
   if (Done()) return End(Ending::kPolicyMet);
   ArmTimer();
 }
@@ -272,8 +281,9 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
   NodeCall& node = plan_.nodes[i];
   NodeOutcome& outcome = plan_.outcomes[i];
   const bool in_flight = node.state == NodeCall::State::kInFlight;
+  const bool held_up = node.held_up;
   if (in_flight) {
-    node.silent |= node.request != kNoRequest &&
+    node.silent |= node.request != kNoRequest && !held_up &&
                    now - node.attempt_start >= engine_.options.request_timeout;
     node.RequestEnded(CancelRequests(i), /*got_answer=*/false);
     EndAttempt(i);
@@ -283,8 +293,13 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
     return Settle(i, now);
   }
   HttpError error{HttpError::Kind::kTimeout};
-  error.message = in_flight ? "no answer before the call's deadline"
-                            : "the call's deadline came before its turn";
+  if (held_up) {
+    error.message = "its answer found no room before the call's deadline";
+  } else if (in_flight) {
+    error.message = "no answer before the call's deadline";
+  } else {
+    error.message = "the call's deadline came before its turn";
+  }
   TakeError(std::move(error), outcome);
   if (ending == Ending::kCancelled) {
     SetFailure(outcome, FailureReason::kCancelled, "the caller gave up");

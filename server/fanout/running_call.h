@@ -22,6 +22,7 @@
 #include "server/core/token_source.h"
 #include "server/fanout/admission.h"
 #include "server/fanout/aggregate.h"
+#include "server/fanout/answer_ledger.h"
 #include "server/fanout/attempt_budget.h"
 #include "server/fanout/call.h"
 #include "server/fanout/call_plan.h"
@@ -70,6 +71,7 @@ struct EngineState {
 };
 
 class RunningCall final : public FanOutEngine::CallHandle,
+                          public AnswerRoom,
                           public std::enable_shared_from_this<RunningCall> {
  public:
   // Takes over the permits of a call and of plan.concurrency node calls. The
@@ -81,6 +83,10 @@ class RunningCall final : public FanOutEngine::CallHandle,
   // Sends what may be sent at once. On the loop.
   void Begin();
   void Cancel() override;
+  void Taken(std::size_t bytes) override;
+
+  // Of the node with this index.
+  bool MayGrow(std::uint64_t key, std::size_t bytes) override;
 
  private:
   using Index = std::uint32_t;  // of a node
@@ -95,6 +101,9 @@ class RunningCall final : public FanOutEngine::CallHandle,
   void RenewToken(Index i);
 
   void SendReady();
+  bool MaySend() const;
+  void UseRoom();
+  void GoOn(Index i, absl::Time now);
   RequestId Send(Index i, Which which);
   void StartAttempt(Index i, absl::Time now);
   void EndAttempt(Index i);
@@ -143,6 +152,9 @@ class RunningCall final : public FanOutEngine::CallHandle,
 
   CompletionTracker tracker_;
   Aggregate aggregate_;
+  AnswerLedger ledger_;
+  std::atomic<std::size_t> taken_ = 0;    // by the reader, and not yet counted
+  std::atomic<bool> wants_room_ = false;  // to be told of what it takes
   std::vector<Index> ready_;  // nodes to send to, from next_ready_ on
   std::size_t next_ready_ = 0;
   int in_flight_ = 0;  // attempts

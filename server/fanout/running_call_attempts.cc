@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/backoff.h"
+#include "server/fanout/outcome_text.h"
 #include "server/fanout/running_call.h"
 
 namespace coord {
@@ -21,7 +22,8 @@ constexpr absl::Duration kLeastHedgeDelay = absl::Milliseconds(1);
 void RunningCall::SendReady() {
   if (fetching_token_ || next_ready_ == ready_.size()) return;
   const absl::Time now = lane_.loop.Now();
-  while (in_flight_ < plan_.concurrency && next_ready_ < ready_.size()) {
+  while (in_flight_ < plan_.concurrency && next_ready_ < ready_.size() &&
+         MaySend()) {
     const Index i = ready_[next_ready_++];
     if (token_status_.ok()) {
       StartAttempt(i, now);
@@ -31,6 +33,11 @@ void RunningCall::SendReady() {
       Settle(i, now);
     }
   }
+}
+
+// Nothing more is sent while what has come waits for its reader.
+bool RunningCall::MaySend() const {
+  return delivery_ == Delivery::kAtOnce || ledger_.MaySend(in_flight_);
 }
 
 void RunningCall::StartAttempt(Index i, absl::Time now) {
@@ -51,6 +58,8 @@ RequestId RunningCall::Send(Index i, Which which) {
   request.tail = tail_;
   request.repeatable = plan_.idempotent;
   request.max_body_bytes = engine_.options.max_node_answer_bytes;
+  request.room = this;
+  request.room_key = i;
   request.connect_timeout =
       std::min(kConnectTimeout, engine_.options.request_timeout);
   return lane_.transport.Send(std::move(request),
@@ -124,6 +133,10 @@ void RunningCall::EndAttempt(Index i) {
   node.state = NodeCall::State::kReady;
   node.hedge_due = absl::InfiniteFuture();
   node.lost |= CancelRequests(i);
+  if (node.grown > 0 || node.held_up) {
+    ledger_.End(i, std::exchange(node.grown, 0));
+    node.held_up = false;
+  }
   --in_flight_;
 }
 
@@ -139,6 +152,61 @@ bool RunningCall::CancelRequests(Index i) {
     EndHedge(i);
   }
   return sent;
+}
+
+// --- Room for answers ---
+
+bool RunningCall::MayGrow(std::uint64_t key, std::size_t bytes) {
+  const auto i = static_cast<Index>(key);
+  NodeCall& node = plan_.nodes[i];
+  if (ledger_.Grow(i, bytes)) {
+    node.grown += bytes;
+    return true;
+  }
+  // The server has no part in it: its time stands still.
+  node.held_up = true;
+  node.due = absl::InfiniteFuture();
+  node.hedge_due = absl::InfiniteFuture();
+  lane_.loop.Post([self = shared_from_this()] {
+    if (!self->ended_) self->Advance();
+  });
+  return false;
+}
+
+void RunningCall::GoOn(Index i, absl::Time now) {
+  NodeCall& node = plan_.nodes[i];
+  node.held_up = false;
+  node.attempt_start = now;
+  WaitUntil(now + plan_.attempt_timeout, i);
+  lane_.transport.GoOn(node.request);
+  lane_.transport.GoOn(node.hedge);
+}
+
+// Lets answers go on, and sends, as far as there is room. If there is none
+// before the reader takes something, Taken comes back here.
+void RunningCall::UseRoom() {
+  std::size_t taken = taken_.exchange(0);
+  do {
+    ledger_.Take(taken);
+    while (const auto next = ledger_.NextToGoOn()) {
+      plan_.nodes[next->node].grown += next->bytes;
+      GoOn(next->node, lane_.loop.Now());
+    }
+    SendReady();
+    const bool may_send = !fetching_token_ && next_ready_ < ready_.size() &&
+                          in_flight_ < plan_.concurrency;
+    if (ledger_.unread() == 0 || !(may_send || ledger_.holds_up())) return;
+    wants_room_ = true;
+    taken = taken_.exchange(0);
+  } while (taken > 0);
+}
+
+void RunningCall::Taken(std::size_t bytes) {
+  taken_ += bytes;
+  if (!wants_room_.exchange(false)) return;
+  lane_.loop.Post([self = shared_from_this()] {
+    if (!self->ended_) self->Advance();
+  });
 }
 
 // --- Hedges ---
@@ -189,6 +257,10 @@ bool RunningCall::TryAgain(Index i, absl::Duration at_least, absl::Time now) {
       std::max(at_least, Backoff(call_.retry.backoff, attempts, lane_.random));
   if (now + delay >= deadline_ || !engine_.retries.Spend()) return false;
   engine_.observer.OnRetry();
+  // Answers that are to be repeated must not pile up.
+  if (plan_.outcomes[i].body.size() > kUnaskedAnswerBytes) {
+    DropAnswer(plan_.outcomes[i]);
+  }
   node.state = NodeCall::State::kBackingOff;
   WaitUntil(now + delay, i);
   return true;

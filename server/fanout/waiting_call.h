@@ -36,6 +36,8 @@ class WaitingCall final : public FanOutEngine::CallHandle,
   // or of what the call comes to, as if it had begun without a wait.
   void Start();
   void Cancel() override;
+  // What tells of it has run.
+  void Taken(std::size_t bytes) override { running_->Taken(bytes); }
 
  private:
   void StartClock(Admission::Ticket ticket);

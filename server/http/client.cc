@@ -93,6 +93,12 @@ class HttpClient::Impl {
     return GiveUp(*exchange);
   }
 
+  void GoOn(RequestId id) {
+    const auto it = exchanges_.find(id);
+    if (it == exchanges_.end() || it->second->connection == nullptr) return;
+    it->second->connection->GoOn();
+  }
+
   HttpClientStats Stats() const {
     HttpClientStats stats;
     for (const auto& [origin, pool] : pools_) stats.connections += pool->open();
@@ -189,6 +195,8 @@ RequestId HttpClient::Send(HttpRequest request, Done done) {
 }
 
 bool HttpClient::Cancel(RequestId id) { return impl_->Cancel(id); }
+
+void HttpClient::GoOn(RequestId id) { impl_->GoOn(id); }
 
 HttpClientStats HttpClient::Stats() const { return impl_->Stats(); }
 

@@ -48,6 +48,7 @@ class HttpClient final : public HttpTransport {
 
   RequestId Send(HttpRequest request, Done done) override;
   bool Cancel(RequestId id) override;
+  void GoOn(RequestId id) override;
   HttpClientStats Stats() const;
 
  private:

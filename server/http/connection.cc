@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t kSmallBuffer = 4 << 10;
+constexpr std::size_t kSmallBuffer = kUnaskedAnswerBytes;
 constexpr std::size_t kLargeBuffer = kMaxResponseHeaderBytes + kSmallBuffer;
 constexpr std::string_view kNoTail = "\r\n";
 
@@ -42,6 +42,11 @@ bool Connection::Start(HttpRequest& request, Done done) {
                 request.streamed_answers);
   if (!Write(request)) return false;
   request_body_ = std::move(request.stream);
+  room_ = request.room;
+  room_key_ = request.room_key;
+  answer_bytes_ = 0;
+  granted_bytes_ = kUnaskedAnswerBytes;
+  held_up_ = false;
   done_ = std::move(done);
   if (!reading_) Read();
   return true;
@@ -143,11 +148,14 @@ void Connection::Read() {
 }
 
 // A read that filled the buffer promises more: the buffer grows.
+std::size_t Connection::NextCapacity() const {
+  return end_ == capacity_ ? std::min(4 * capacity_, kLargeBuffer) : capacity_;
+}
+
 void Connection::MakeRoom() {
-  const bool was_full = end_ == capacity_;
+  const std::size_t capacity = NextCapacity();
   const std::size_t waiting = end_ - begin_;
-  if (was_full && capacity_ < kLargeBuffer) {
-    const std::size_t capacity = std::min(4 * capacity_, kLargeBuffer);
+  if (capacity > capacity_) {
     auto buffer = std::make_unique_for_overwrite<char[]>(capacity);
     std::memcpy(buffer.get(), buffer_.get() + begin_, waiting);
     buffer_ = std::move(buffer);
@@ -171,13 +179,31 @@ void Connection::OnRead(ErrorCode error, std::size_t size) {
   }
   if (error) return OnReadError(error);
   end_ += size;
+  answer_bytes_ += size;
   std::size_t taken = 0;
   const auto progress =
       parser_.Parse({buffer_.get() + begin_, end_ - begin_}, taken);
   begin_ += taken;
   OnProgress(progress);
   // Whoever got the answer may have sent the next request on this connection.
-  if (open_ && !reading_ && (answer_ == nullptr || answer_->wanted())) Read();
+  if (open_ && !reading_ && (answer_ == nullptr || answer_->wanted())) {
+    ReadMore();
+  }
+}
+
+// Asks for the room of what a read may bring, if an answer is arriving.
+void Connection::ReadMore() {
+  const std::size_t size = answer_bytes_ + NextCapacity();
+  if (done_ && room_ != nullptr && size > granted_bytes_) {
+    const std::size_t more = size - granted_bytes_;
+    held_up_ = !room_->MayGrow(room_key_, more);
+    granted_bytes_ = size;
+  }
+  if (!held_up_) Read();
+}
+
+void Connection::GoOn() {
+  if (std::exchange(held_up_, false) && open_) Read();
 }
 
 void Connection::OnProgress(ResponseParser::Progress progress) {

@@ -6,6 +6,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,6 +53,9 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   // for, and the loop has not come to it yet.
   bool IsSpent();
 
+  // Goes on with an answer that its room has held up.
+  void GoOn();
+
   // Ends it; no callback comes after.
   void Close();
 
@@ -75,6 +79,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void WriteRest(Buffers buffers);
   void OnWriteFailed();
   void Read();
+  void ReadMore();
+  std::size_t NextCapacity() const;
   void MakeRoom();
   void OnRead(ErrorCode error, std::size_t size);
   void OnProgress(ResponseParser::Progress progress);
@@ -110,6 +116,13 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::unique_ptr<char[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+
+  // Of an answer that is not streamed.
+  AnswerRoom* room_ = nullptr;
+  std::uint64_t room_key_ = 0;
+  std::size_t answer_bytes_ = 0;   // have come
+  std::size_t granted_bytes_ = 0;  // may come
+  bool held_up_ = false;           // until GoOn
 
   ArrivingBody* answer_ = nullptr;  // the streamed one that has not ended
   Released released_;

@@ -122,6 +122,7 @@ class HttpListener::Impl final
     return true;
   }
   void LetGo(std::size_t bytes) override { held_bytes_ -= bytes; }
+  std::size_t& unread_bytes() override { return unread_bytes_; }
 
   void OnClosed(Session& session) override {
     sessions_.erase(&session);
@@ -181,6 +182,7 @@ class HttpListener::Impl final
   tcp::endpoint local_;
   bool accepting_ = false;
   std::size_t held_bytes_ = 0;
+  std::size_t unread_bytes_ = 0;
   absl::flat_hash_map<const Session*, std::shared_ptr<Session>> sessions_;
   TimerId grace_timer_ = kNoTimer;
   std::vector<StopDone> stop_done_;
@@ -229,6 +231,8 @@ std::string HttpListener::address() const {
 }
 
 std::uint16_t HttpListener::port() const { return impl_->local().port(); }
+
+std::size_t HttpListener::unread_bytes() const { return impl_->unread_bytes(); }
 
 void HttpListener::Stop(absl::Duration grace,
                         absl::AnyInvocable<void() &&> done) {

@@ -45,6 +45,9 @@ struct HttpListenerOptions {
   std::size_t max_held_bytes = 256 << 20;
   std::size_t max_header_bytes = 32 << 10;
   std::size_t max_connections = 4096;
+  // Of answers that clients have not read, over all connections; what is over
+  // is 503, unless it is small.
+  std::size_t max_unread_bytes = 256 << 20;
   // From the first byte of a request to its last, and for reading an answer;
   // for each piece of what is streamed.
   absl::Duration slow_client_timeout = absl::Seconds(10);
@@ -83,6 +86,9 @@ class HttpListener {
   // The effective address, `127.0.0.1:40123`.
   std::string address() const;
   std::uint16_t port() const;
+
+  // Of answers that clients have not read. On the loop.
+  std::size_t unread_bytes() const;
 
   // Accepts no more, closes idle connections, lets requests that are being
   // answered finish (with `Connection: close`), closes what is left after

@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t kSmallBuffer = 4 << 10;
 // How long a client may take to notice the end of the connection.
 constexpr absl::Duration kLinger = absl::Seconds(1);
+// An answer that is sent however much waits to be read.
+constexpr std::size_t kSmallAnswer = 4 << 10;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // What only the session decides, and what would break the framing.
@@ -29,6 +31,13 @@ bool MayBeSent(const HttpHeader& header) {
          !absl::EqualsIgnoreCase(header.name, "connection") &&
          header.value.find_first_of(std::string_view("\r\n\0", 3)) ==
              std::string::npos;
+}
+
+HttpResponse TooMuchUnread() {
+  HttpResponse response =
+      JsonError(503, "too many answers wait for clients that do not read");
+  response.headers.push_back({"Retry-After", "1"});
+  return response;
 }
 
 }  // namespace
@@ -97,6 +106,7 @@ void Session::Close() {
   if (std::exchange(state_, State::kClosed) == State::kClosed) return;
   ErrorCode ignored;
   socket_.close(ignored);
+  SetUnread(0);
   if (writer_ != nullptr) std::exchange(writer_, nullptr)->Stop();
   answer_ = nullptr;
   host_->loop().Cancel(timer_);
@@ -254,6 +264,11 @@ void Session::Respond(HttpResponse response) {
   if (response.status < 200 || response.status > 999) {
     response = JsonError(500, "the handler answered without a status");
   }
+  if (response.body.size() > kSmallAnswer &&
+      host_->unread_bytes() + response.body.size() >
+          host_->options().max_unread_bytes) {
+    response = TooMuchUnread();
+  }
   // What is left of its body would be the next request.
   if (close_soon_ || unread_) keep_alive_ = false;
   const bool has_body = response.status != 204 && response.status != 304;
@@ -294,6 +309,7 @@ void Session::Write(Buffers buffers) {
   const std::size_t from_head = std::min(written, buffers[0].size());
   buffers[0] += from_head;
   buffers[1] += written - from_head;
+  SetUnread(asio::buffer_size(buffers));
   SetDeadline(host_->options().slow_client_timeout);
   asio::async_write(
       socket_, buffers,
@@ -305,7 +321,12 @@ void Session::Write(Buffers buffers) {
       });
 }
 
+void Session::SetUnread(std::size_t bytes) {
+  host_->unread_bytes() += bytes - std::exchange(not_taken_, bytes);
+}
+
 void Session::OnWritten() {
+  SetUnread(0);
   if (answer_ != nullptr) return StreamAnswer();
   body_ = std::string();
   host_->LetGo(std::exchange(counted_, 0));

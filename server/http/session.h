@@ -36,6 +36,8 @@ class SessionHost {
   // many.
   virtual bool Hold(std::size_t bytes) = 0;
   virtual void LetGo(std::size_t bytes) = 0;
+  // Of answers that the sockets have not taken, over all sessions.
+  virtual std::size_t& unread_bytes() = 0;
 };
 
 // Reads a request, has it handled, writes the answer, and again; pipelined
@@ -79,6 +81,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   void SerializeHead(const HttpResponse& response, bool has_body);
   void Write(Buffers buffers);
   void OnWritten();
+  void SetUnread(std::size_t bytes);
   void Linger();
   void Drain();
 
@@ -122,6 +125,7 @@ class Session final : public std::enable_shared_from_this<Session>,
 
   std::string head_;
   std::string body_;
+  std::size_t not_taken_ = 0;           // of both, by the socket
   std::unique_ptr<BodySource> answer_;  // to be sent in place of body_
   std::shared_ptr<BodyWriter> writer_;  // while it is
 

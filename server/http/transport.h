@@ -35,6 +35,19 @@ SharedTail SerializeTail(const HttpHeaders& headers, const BodySource& body);
 // whole with its head is handed over as any other.
 enum class StreamedAnswers { kNone, kAllBut2xx, kAll };
 
+// What an answer may bring before its AnswerRoom is asked: one read.
+inline constexpr std::size_t kUnaskedAnswerBytes = 4 << 10;
+
+// Where whole answers are kept within a limit. Used on the transport's loop.
+class AnswerRoom {
+ public:
+  virtual ~AnswerRoom() = default;
+  // Whether the answer to the request with this `key` may grow by `bytes` more.
+  // False: nothing more is read of it until HttpTransport::GoOn, which is the
+  // leave to grow so far.
+  virtual bool MayGrow(std::uint64_t key, std::size_t bytes) = 0;
+};
+
 struct HttpRequest {
   Origin origin;
   std::string method = "GET";
@@ -48,6 +61,9 @@ struct HttpRequest {
   // only goes out on a connection that is fresh or was idle for less than 1 s.
   bool repeatable = false;
   std::size_t max_body_bytes = 3 << 20;  // of an answer that is not streamed
+  // Outlives the request; nullptr: an answer is read as fast as it comes.
+  AnswerRoom* room = nullptr;
+  std::uint64_t room_key = 0;
   StreamedAnswers streamed_answers = StreamedAnswers::kNone;
   absl::Duration connect_timeout = absl::Seconds(5);
   // From Send to the last byte of the answer, or to the head of one that is
@@ -99,6 +115,10 @@ class HttpTransport {
   // connection is closed. Whether a byte of it may have left this machine;
   // false for one that is not in flight.
   virtual bool Cancel(RequestId id) = 0;
+
+  // Goes on reading an answer that its AnswerRoom has held up. Harmless for any
+  // other request. Never calls anything back inside.
+  virtual void GoOn(RequestId id) = 0;
 };
 
 }  // namespace coord

@@ -13,8 +13,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "server/rpc/slots.h"
 #include "common/trace_context.h"
+#include "server/rpc/slots.h"
 
 namespace coord {
 
@@ -50,8 +50,11 @@ class UnaryCall {
  public:
   // In the handler, once for each call.
   explicit UnaryCall(grpc::CallbackServerContext* context)
+      : UnaryCall(context, context->DefaultReactor()) {}
+  UnaryCall(grpc::CallbackServerContext* context,
+            grpc::ServerUnaryReactor* reactor)
       : context_(context),
-        reactor_(context->DefaultReactor()),
+        reactor_(reactor),
         correlation_id_(EchoMetadata(*context)) {}
   UnaryCall(UnaryCall&& other) noexcept
       : context_(other.context_),

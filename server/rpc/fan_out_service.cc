@@ -36,8 +36,8 @@ class Sink final : public FanOutSink {
   ~Sink() override {
     if (reactor_ != nullptr) reactor_->OnEngineRefused(Abandoned());
   }
-  void OnOutcome(NodeOutcome outcome) override {
-    reactor_->OnEngineOutcome(std::move(outcome));
+  std::size_t OnOutcome(NodeOutcome outcome) override {
+    return reactor_->OnEngineOutcome(std::move(outcome));
   }
   void OnDone(FanOutAnswer answer) override {
     std::exchange(reactor_, nullptr)->OnEngineDone(std::move(answer));
@@ -56,6 +56,9 @@ template <typename Derived, typename Base>
 class FanOutReactor : public Base,
                       public std::enable_shared_from_this<Derived> {
  public:
+  FanOutReactor(Context& context, UnreadAnswers& unread)
+      : unread_(unread, context) {}
+
   // In the handler, once.
   void Start(FanOutEngine& engine, FanOutCall call, Delivery delivery) {
     self_ = this->shared_from_this();
@@ -66,11 +69,17 @@ class FanOutReactor : public Base,
   // gRPC calls neither of them before the handler has returned.
   void OnCancel() override { handle_->Cancel(); }
   void OnDone() override {
+    unread_.End();
     handle_.reset();
     self_.reset();
   }
 
+ protected:
+  UnreadAnswers::Caller& unread() { return unread_; }
+  FanOutEngine::CallHandle& handle() { return *handle_; }
+
  private:
+  UnreadAnswers::Caller unread_;
   std::shared_ptr<Derived> self_;  // until OnDone
   std::shared_ptr<FanOutEngine::CallHandle> handle_;
 };
@@ -78,12 +87,16 @@ class FanOutReactor : public Base,
 class UnaryFanOut final
     : public FanOutReactor<UnaryFanOut, grpc::ServerUnaryReactor> {
  public:
-  UnaryFanOut(Context* context, grpc::ByteBuffer* response)
-      : context_(*context), response_(*response) {}
+  UnaryFanOut(Context* context, grpc::ByteBuffer* response,
+              UnreadAnswers& unread)
+      : FanOutReactor(*context, unread),
+        context_(*context),
+        response_(*response) {}
 
-  void OnEngineOutcome(NodeOutcome) {}
+  std::size_t OnEngineOutcome(NodeOutcome) { return 0; }
   void OnEngineDone(FanOutAnswer answer) {
     response_ = EncodeAnswer(std::move(answer));
+    unread().Add(response_.Length());
     Finish(grpc::Status::OK);
   }
   void OnEngineRefused(absl::Status status) {
@@ -95,26 +108,34 @@ class UnaryFanOut final
   grpc::ByteBuffer& response_;
 };
 
-// Writes outcomes one at a time. A caller who reads slowly makes them wait
-// here: at the most as many as the call has nodes.
+// Writes outcomes one at a time. Those that a slow reader makes wait are
+// encoded already, and the engine hears of what it takes.
 class StreamedFanOut final
     : public FanOutReactor<StreamedFanOut,
                            grpc::ServerWriteReactor<grpc::ByteBuffer>> {
  public:
-  explicit StreamedFanOut(Context* context) : context_(*context) {}
+  StreamedFanOut(Context* context, UnreadAnswers& unread)
+      : FanOutReactor(*context, unread), context_(*context) {}
 
-  void OnEngineOutcome(NodeOutcome outcome) {
+  std::size_t OnEngineOutcome(NodeOutcome outcome) {
+    grpc::ByteBuffer event = EncodeEvent(std::move(outcome));
+    const std::size_t bytes = event.Length();
+    unread().Add(bytes);
     {
       absl::MutexLock lock(&mutex_);
-      if (broken_) return;
-      waiting_.push_back(std::move(outcome));
+      if (!broken_) waiting_.push_back(std::move(event));
     }
     WriteNext();
+    return bytes;
   }
   void OnEngineDone(FanOutAnswer answer) { SetEnd(std::move(answer.summary)); }
   void OnEngineRefused(absl::Status status) { SetEnd(std::move(status)); }
 
   void OnWriteDone(bool ok) override {
+    const std::size_t taken = response_.Length();
+    response_.Clear();
+    unread().Take(taken);
+    handle().Taken(taken);
     {
       absl::MutexLock lock(&mutex_);
       writing_ = false;
@@ -141,7 +162,6 @@ class StreamedFanOut final
   // Whoever sets writing_ has the response to itself until OnWriteDone. The end
   // leaves it set.
   void WriteNext() {
-    std::optional<NodeOutcome> outcome;
     std::optional<EndOfCall> end;
     {
       absl::MutexLock lock(&mutex_);
@@ -150,25 +170,25 @@ class StreamedFanOut final
       if (waiting_.empty()) {
         end = std::move(end_);
       } else {
-        outcome = std::move(waiting_.front());
+        response_.Swap(&waiting_.front());
         waiting_.pop_front();
       }
     }
-    if (outcome) {
-      response_ = EncodeEvent(*std::move(outcome));
+    if (!end) {
       StartWrite(&response_);
     } else if (end->ok()) {
-      response_ = EncodeEvent(**std::move(end));
-      StartWriteAndFinish(&response_, grpc::WriteOptions(), grpc::Status::OK);
+      summary_ = EncodeEvent(**std::move(end));
+      StartWriteAndFinish(&summary_, grpc::WriteOptions(), grpc::Status::OK);
     } else {
       Finish(FinalStatus(context_, end->status()));
     }
   }
 
   Context& context_;
-  grpc::ByteBuffer response_;
+  grpc::ByteBuffer response_;  // the outcome that is being written
+  grpc::ByteBuffer summary_;
   absl::Mutex mutex_;
-  std::deque<NodeOutcome> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<grpc::ByteBuffer> waiting_ ABSL_GUARDED_BY(mutex_);
   std::optional<EndOfCall> end_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
@@ -213,7 +233,8 @@ class FanOutServiceImpl final : public RawService {
       reactor->Finish(FinalStatus(*context, call.status()));
       return reactor;
     }
-    auto reactor = std::make_shared<UnaryFanOut>(context, response);
+    auto reactor =
+        std::make_shared<UnaryFanOut>(context, response, backend_.unread);
     reactor->Start(backend_.engine, *std::move(call), Delivery::kAtOnce);
     return reactor.get();
   }
@@ -229,7 +250,7 @@ class FanOutServiceImpl final : public RawService {
     if (!call.ok()) {
       return new RefusedStream(FinalStatus(*context, call.status()));
     }
-    auto reactor = std::make_shared<StreamedFanOut>(context);
+    auto reactor = std::make_shared<StreamedFanOut>(context, backend_.unread);
     reactor->Start(backend_.engine, *std::move(call), Delivery::kStreamed);
     return reactor.get();
   }
@@ -240,7 +261,9 @@ class FanOutServiceImpl final : public RawService {
   absl::StatusOr<FanOutCall> ReadCall(Context& context,
                                       const ParseRequest& parse) const {
     // Before anything is parsed: when too many come, refusing must be cheap.
-    if (absl::Status open = backend_.engine.CheckOpen(); !open.ok()) {
+    absl::Status open = backend_.engine.CheckOpen();
+    if (open.ok()) open = backend_.unread.CheckRoom();
+    if (!open.ok()) {
       EchoReceived(context);
       return open;
     }

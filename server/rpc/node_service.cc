@@ -26,9 +26,9 @@ NodeRequest NodeRequestFromProto(const Request& request) {
 // that the server is not registered here.
 template <typename Response>
 auto AnswerHttp(UnaryCall call, const NodeRequest& request,
-                Response* response) {
+                CountedReactor* reactor, Response* response) {
   return [call = std::move(call), type = request.type, id = request.server_id,
-          response](HttpResponse http) mutable {
+          reactor, response](HttpResponse http) mutable {
     if (http.status == 404) {
       call.Finish(MakeError(Reason::kServerNotFound,
                             absl::StrCat("serve node API of ", type, "/", id,
@@ -38,6 +38,7 @@ auto AnswerHttp(UnaryCall call, const NodeRequest& request,
     response->set_http_status(http.status);
     ToProto(std::move(http.headers), response->mutable_headers());
     response->set_body(std::move(http.body));
+    reactor->Count(*response);
     call.Finish(absl::OkStatus());
   };
 }
@@ -50,8 +51,8 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
   grpc::ServerUnaryReactor* CreateItResource(
       Context* context, const pb::CreateItResourceRequest* request,
       pb::CreateItResourceResponse* response) override {
-    UnaryCall call(context);
-    grpc::ServerUnaryReactor* reactor = call.reactor();
+    auto* reactor = new CountedReactor(backend_.unread, *context);
+    UnaryCall call(context, reactor);
     absl::Status valid =
         CheckServerName(request->type(), "", request->server_id());
     if (valid.ok() && request->body().size() > kMaxBodyBytes) {
@@ -67,7 +68,7 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
       return reactor;
     }
     NodeRequest node_request = NodeRequestFromProto(*request);
-    auto answer = AnswerHttp(std::move(call), node_request, response);
+    auto answer = AnswerHttp(std::move(call), node_request, reactor, response);
     backend_.node_routes.Join(std::move(node_request), request->body(),
                               std::move(answer));
     return reactor;
@@ -76,8 +77,8 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
   grpc::ServerUnaryReactor* DeleteServer(
       Context* context, const pb::DeleteServerRequest* request,
       pb::DeleteServerResponse* response) override {
-    UnaryCall call(context);
-    grpc::ServerUnaryReactor* reactor = call.reactor();
+    auto* reactor = new CountedReactor(backend_.unread, *context);
+    UnaryCall call(context, reactor);
     absl::Status valid =
         CheckServerName(request->type(), "", request->server_id());
     if (valid.ok()) valid = call.TakePlace(waiting_calls_, *request);
@@ -86,7 +87,7 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
       return reactor;
     }
     NodeRequest node_request = NodeRequestFromProto(*request);
-    auto answer = AnswerHttp(std::move(call), node_request, response);
+    auto answer = AnswerHttp(std::move(call), node_request, reactor, response);
     backend_.node_routes.Leave(std::move(node_request),
                                request->path_cluster_id(),
                                request->path_server_id(), std::move(answer));

@@ -198,8 +198,10 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
   UnaryReactor* ListRegistrations(
       Context* context, const pb::ListRegistrationsRequest* request,
       pb::ListRegistrationsResponse* response) override {
-    UnaryCall call(context);
-    UnaryReactor* reactor = call.reactor();
+    auto* reactor = new CountedReactor(backend_.unread, *context);
+    UnaryCall call(context, reactor);
+    absl::Status room = backend_.unread.CheckRoom();
+    if (!room.ok()) return Answer(std::move(call), std::move(room));
     auto page = ParsePageRequest(kRegistrations, request->page_size(),
                                  request->page_token());
     if (!page.ok()) return Answer(std::move(call), page.status());
@@ -210,10 +212,11 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     backend_.registrar.List(
         request->type(),
         [&self_doubt = backend_.self_doubt, call = std::move(call),
-         page = *std::move(page), response](
+         page = *std::move(page), reactor, response](
             absl::StatusOr<std::vector<RegistrationView>> views) mutable {
           if (views.ok()) {
             FillRegistrations(page, *views, self_doubt.active(), response);
+            reactor->Count(*response);
           }
           call.Finish(views.status());
         });
@@ -236,20 +239,27 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
   UnaryReactor* ListClusters(Context* context,
                              const pb::ListClustersRequest* request,
                              pb::ListClustersResponse* response) override {
-    UnaryCall call(context);
+    auto* reactor = new CountedReactor(backend_.unread, *context);
+    UnaryCall call(context, reactor);
+    absl::Status room = backend_.unread.CheckRoom();
+    if (!room.ok()) return Answer(std::move(call), std::move(room));
     auto page = ParsePageRequest(kClusters, request->page_size(),
                                  request->page_token());
     if (page.ok()) {
       FillClusters(*page, backend_.membership.List(), backend_.list_ages,
                    response);
     }
+    reactor->Count(*response);
     return Answer(std::move(call), page.status());
   }
 
   UnaryReactor* ListServers(Context* context,
                             const pb::ListServersRequest* request,
                             pb::ListServersResponse* response) override {
-    UnaryCall call(context);
+    auto* reactor = new CountedReactor(backend_.unread, *context);
+    UnaryCall call(context, reactor);
+    absl::Status room = backend_.unread.CheckRoom();
+    if (!room.ok()) return Answer(std::move(call), std::move(room));
     auto page =
         ParsePageRequest(kServers, request->page_size(), request->page_token());
     if (!page.ok()) return Answer(std::move(call), page.status());
@@ -257,6 +267,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (snapshot.ok()) {
       FillServers(*page, **snapshot, backend_.list_ages, response);
     }
+    reactor->Count(*response);
     return Answer(std::move(call), snapshot.status());
   }
 

@@ -18,6 +18,7 @@
 #include "server/node/self_doubt.h"
 #include "server/registry/database.h"
 #include "server/rpc/drain_signal.h"
+#include "server/rpc/unread_answers.h"
 
 namespace coord {
 
@@ -30,6 +31,7 @@ struct RpcOptions {
   // Answers of a unary fan-out leave this much before the caller's deadline, or
   // a tenth of it, whichever is smaller.
   absl::Duration deadline_margin = absl::Milliseconds(50);
+  UnreadAnswersOptions unread;
 };
 
 // What handlers call. Each handler converts, calls one function, converts back.
@@ -48,6 +50,7 @@ struct RpcBackend {
   // Its Drain ends every watch and keep-alive stream with DRAINING; to be
   // called before grpc::Server::Shutdown, which would wait for them.
   DrainSignal& drain;
+  UnreadAnswers& unread;
 };
 
 // Each lives as long as the grpc::Server it is registered with.

@@ -42,8 +42,10 @@ class WatchStream final
       : loop_(backend.loop),
         membership_(backend.membership),
         list_ages_(backend.list_ages),
+        all_unread_(backend.unread),
         bookmark_interval_(options.bookmark_interval),
         context_(*context),
+        unread_(backend.unread, *context),
         request_(request) {}
 
   void Start(DrainSignal& drain) {
@@ -56,7 +58,10 @@ class WatchStream final
     Post(ok ? &WatchStream::Written : &WatchStream::Broken);
   }
   void OnCancel() override { Post(&WatchStream::Cancel); }
-  void OnDone() override { self_.reset(); }
+  void OnDone() override {
+    unread_.End();
+    self_.reset();
+  }
 
  private:
   using Step = void (WatchStream::*)();
@@ -77,6 +82,9 @@ class WatchStream final
     absl::Status named =
         CheckClusterName(request_.type(), request_.cluster_id());
     if (!named.ok()) return End(std::move(named));
+    if (absl::Status room = all_unread_.CheckRoom(); !room.ok()) {
+      return End(std::move(room));
+    }
     auto watch = membership_.OpenWatch(request_.type(), request_.cluster_id(),
                                        request_.resume_token(),
                                        Posting(&WatchStream::Pump));
@@ -88,8 +96,16 @@ class WatchStream final
     Pump();
   }
 
+  void Write() {
+    writing_ = true;
+    written_bytes_ = response_.ByteSizeLong();
+    unread_.Add(written_bytes_);
+    StartWrite(&response_);
+  }
+
   void Written() {
     writing_ = false;
+    unread_.Take(written_bytes_);
     last_sent_ = loop_.Now();
     if (end_) {
       FinishNow();
@@ -117,8 +133,7 @@ class WatchStream final
     response_.Clear();
     if (snapshot_ || Convert(watch_->Next())) {
       if (snapshot_) FillChunk();
-      writing_ = true;
-      StartWrite(&response_);
+      Write();
     }
   }
 
@@ -201,9 +216,8 @@ class WatchStream final
           cluster.ok()) {
         SetAge(AgeOf(cluster->known_at, loop_.Now()), &bookmark);
       }
-      writing_ = true;
       last_sent_ = loop_.Now();
-      StartWrite(&response_);
+      Write();
     }
     ArmBookmark();
   }
@@ -227,8 +241,10 @@ class WatchStream final
   EventLoop& loop_;
   Membership& membership_;
   ListAges& list_ages_;
+  const UnreadAnswers& all_unread_;
   const absl::Duration bookmark_interval_;
   grpc::CallbackServerContext& context_;
+  UnreadAnswers::Caller unread_;
   const pb::WatchClusterRequest request_;
   std::shared_ptr<WatchStream> self_;  // until OnDone
   std::unique_ptr<Watch> watch_;
@@ -241,6 +257,7 @@ class WatchStream final
   std::string cluster_id_;  // that is followed; empty: none yet
   std::size_t next_server_ = 0;
   pb::WatchClusterResponse response_;
+  std::size_t written_bytes_ = 0;
   bool writing_ = false;
   std::optional<absl::Status> end_;
   bool finished_ = false;

@@ -24,6 +24,7 @@ from herd_cases import HerdTest, WatchTest
 from http_cases import HttpTest
 from network_cases import NetworkTest
 from programs import Clusterd
+from reader_cases import ReaderTest
 from scene import FaultTest
 from session_cases import DeathTest, PauseTest
 from takeover_cases import TakeoverTest

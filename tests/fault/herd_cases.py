@@ -122,7 +122,7 @@ class WatchTest(FaultTest):
 
     def test_one_that_stops_reading_is_reset_and_costs_little_memory(self):
         changes, most = self.either(10_000, 100_000), 48 << 20  # bytes
-        self.start()
+        self.start("--unread_timeout=1h")
         client = self.client()
         filling = "x" * 1500  # of each address
         for i in range(50):

@@ -6,6 +6,7 @@
 #include <deque>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/http/transport.h"
@@ -62,6 +63,8 @@ class FakeTransport final : public HttpTransport {
     return false;
   }
 
+  void GoOn(RequestId id) override { went_on.push_back(id); }
+
   // Answers request `i`, counted from the oldest that waits.
   void Answer(int status, std::string body, std::size_t i = 0,
               std::string content_type = "application/json") {
@@ -86,6 +89,7 @@ class FakeTransport final : public HttpTransport {
 
   std::deque<Pending> requests;
   int cancelled = 0;
+  std::vector<RequestId> went_on;
 
  private:
   ManualLoop& loop_;

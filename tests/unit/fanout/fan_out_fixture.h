@@ -27,9 +27,10 @@ namespace coord {
 // Keeps what it hears.
 class RecordingSink final : public FanOutSink {
  public:
-  void OnOutcome(NodeOutcome outcome) override {
+  std::size_t OnOutcome(NodeOutcome outcome) override {
     EXPECT_FALSE(ended()) << "an outcome after the end";
     streamed.push_back(std::move(outcome));
+    return unread_each;
   }
   void OnDone(FanOutAnswer done) override {
     EXPECT_FALSE(ended()) << "a second end";
@@ -42,6 +43,7 @@ class RecordingSink final : public FanOutSink {
   bool ended() const { return answer.has_value() || refusal.has_value(); }
 
   std::vector<NodeOutcome> streamed;
+  std::size_t unread_each = 0;  // bytes that each outcome waits with
   std::optional<FanOutAnswer> answer;
   std::optional<absl::Status> refusal;
 };

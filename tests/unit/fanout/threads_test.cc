@@ -49,7 +49,10 @@ class CountdownSink final : public FanOutSink {
  public:
   CountdownSink(int expected, absl::BlockingCounter& ends)
       : expected_(expected), ends_(ends) {}
-  void OnOutcome(NodeOutcome) override { ++streamed_; }
+  std::size_t OnOutcome(NodeOutcome) override {
+    ++streamed_;
+    return 0;
+  }
   void OnDone(FanOutAnswer answer) override {
     EXPECT_EQ(answer.summary.expected, expected_);
     EXPECT_EQ(streamed_ + static_cast<int>(answer.outcomes.size()), expected_);

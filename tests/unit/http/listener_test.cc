@@ -423,5 +423,32 @@ TEST_F(HttpListenerTest, MayBeDestroyedAfterTheLoopStopped) {
   loop.reset();
 }
 
+TEST_F(HttpListenerTest, LargeAnswersAreRefusedWhileTooMuchWaitsToBeRead) {
+  options_.max_unread_bytes = 20 << 20;
+  Start([](HttpServerRequest request, HttpReply reply) {
+    const std::size_t size = request.path == "/large" ? 16 << 20 : 10;
+    std::move(reply)({200, {}, std::string(size, 'x')});
+  });
+  constexpr std::string_view kLarge =
+      "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  RawClient stalled = Connect();
+  stalled.Write(kLarge);
+  const auto await_unread = [this](bool any) {
+    while ((OnLoop(loop_, [this] { return listener_->unread_bytes(); }) > 0) !=
+           any) {
+    }
+  };
+  await_unread(true);
+  const std::string refusal = Talk(kLarge);
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(refusal, HasSubstr("\r\nRetry-After: 1\r\n"));
+  EXPECT_THAT(refusal, HasSubstr("too many answers wait for clients"));
+  EXPECT_THAT(Talk(kLastGet), StartsWith("HTTP/1.1 200 OK\r\n"));
+
+  stalled.Close();
+  await_unread(false);
+  EXPECT_THAT(Talk(kLarge), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
 }  // namespace
 }  // namespace coord

@@ -60,10 +60,12 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
   node_routes_ = std::make_unique<NodeRoutes>(loop_, membership_, *registrar_,
                                               /*follow_peers=*/true, nullptr);
 
-  const RpcBackend backend{loop_,       membership_,   *registrar_,
-                           *evictor_,   *self_doubt_,  *list_ages_,
-                           *engine_,    *node_routes_, *database_,
-                           drain_};
+  unread_ =
+      std::make_unique<UnreadAnswers>(loop_, options.unread, ignore_unread_);
+  const RpcBackend backend{loop_,     membership_,   *registrar_,
+                           *evictor_, *self_doubt_,  *list_ages_,
+                           *engine_,  *node_routes_, *database_,
+                           drain_,    *unread_};
   services_.push_back(NewRegistryService(backend, options));
   services_.push_back(NewFanOutService(backend, options));
   services_.push_back(NewNodeService(backend, options));

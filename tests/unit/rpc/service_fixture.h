@@ -73,6 +73,12 @@ class IgnoreEvictions final : public EvictionObserver {
   void OnHeldBack() override {}
 };
 
+class IgnoreUnread final : public UnreadObserver {
+ public:
+  void OnRefusedForUnread() override {}
+  void OnUnreadGivenUp() override {}
+};
+
 class ServiceTest : public testing::Test {
  protected:
   // Without a `data_dir` all is in memory.
@@ -109,6 +115,8 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<FanOutEngine> engine_;
   std::unique_ptr<NodeRoutes> node_routes_;
   DrainSignal drain_;
+  IgnoreUnread ignore_unread_;
+  std::unique_ptr<UnreadAnswers> unread_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
