@@ -92,8 +92,7 @@ class HttpListener::Impl final
     stop_done_.push_back(std::move(done));
     CloseAcceptor();
     for (const auto& session : Sessions()) session->CloseSoon();
-    grace_timer_ = loop_.RunAfter(
-        grace, [self = shared_from_this()] { self->CloseSessions(); });
+    After(grace, &Impl::GiveUpSessions);
     FinishStop();
   }
 
@@ -162,6 +161,17 @@ class HttpListener::Impl final
     std::vector<std::shared_ptr<Session>> sessions;
     for (const auto& [key, session] : sessions_) sessions.push_back(session);
     return sessions;
+  }
+
+  void After(absl::Duration delay, void (Impl::*step)()) {
+    loop_.Cancel(grace_timer_);
+    grace_timer_ = loop_.RunAfter(
+        delay, [self = shared_from_this(), step] { ((*self).*step)(); });
+  }
+
+  void GiveUpSessions() {
+    After(kLastAnswerTime, &Impl::CloseSessions);
+    for (const auto& session : Sessions()) session->GiveUp();
   }
 
   void CloseSessions() {

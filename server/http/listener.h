@@ -69,6 +69,8 @@ struct HttpListenerOptions {
 // ends the connection by that.
 class HttpListener {
  public:
+  static constexpr absl::Duration kLastAnswerTime = absl::Milliseconds(400);
+
   // Binds and listens; who connects waits until Serve. Errors: UNAVAILABLE, for
   // example `listen on 127.0.0.1:8080: address already in use`.
   static absl::StatusOr<std::unique_ptr<HttpListener>> Bind(
@@ -91,8 +93,9 @@ class HttpListener {
   std::size_t unread_bytes() const;
 
   // Accepts no more, closes idle connections, lets requests that are being
-  // answered finish (with `Connection: close`), closes what is left after
-  // `grace`, then calls `done` on the loop.
+  // answered finish (with `Connection: close`). What is left after `grace` is
+  // answered 503, or breaks off where an answer has begun, and closed
+  // kLastAnswerTime later. Then calls `done` on the loop.
   void Stop(absl::Duration grace, absl::AnyInvocable<void() &&> done);
 
  private:

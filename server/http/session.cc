@@ -22,6 +22,7 @@ constexpr std::size_t kSmallBuffer = 4 << 10;
 constexpr absl::Duration kLinger = absl::Seconds(1);
 // An answer that is sent however much waits to be read.
 constexpr std::size_t kSmallAnswer = 4 << 10;
+constexpr std::string_view kShuttingDown = "the server is shutting down";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // What only the session decides, and what would break the framing.
@@ -100,6 +101,13 @@ void Session::Start() {
 void Session::CloseSoon() {
   close_soon_ = true;
   if (state_ == State::kReading && !started_) Close();
+}
+
+void Session::GiveUp() {
+  if (writer_ != nullptr) return Close();
+  if (state_ == State::kReading) return Refuse(503, kShuttingDown);
+  keep_alive_ = false;
+  Respond(JsonError(503, kShuttingDown));
 }
 
 void Session::Close() {

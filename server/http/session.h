@@ -52,6 +52,9 @@ class Session final : public std::enable_shared_from_this<Session>,
   void Start();
   // Closes after the request in progress, at once if there is none.
   void CloseSoon();
+  // Answers the request in progress that the server is shutting down; what is
+  // streamed breaks off. An answer on its way is left to Close.
+  void GiveUp();
   void Close();
 
   void OnBodyWanted() override;

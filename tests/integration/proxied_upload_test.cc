@@ -16,6 +16,7 @@
 namespace coord {
 namespace {
 
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -248,12 +249,14 @@ TEST_F(SlowServiceTest, OneThatDoesNotReadIs504) {
   service_->WaitForEnded(1);
 }
 
-TEST_F(ProxiedUploadTest, AStopCutsWhatIsLeft) {
+TEST_F(ProxiedUploadTest, AStopCutsWhatIsLeftAndSaysSo) {
   RawClient client = ConnectInTheMiddle();
-  server_->Stop();
+  EXPECT_TRUE(server_->Stop().ok());
   service_->WaitForEnded(1);
   EXPECT_EQ(seen_, "");
-  EXPECT_EQ(client.ReadAll(), "");
+  EXPECT_THAT(client.ReadAll(),
+              AllOf(StartsWith("HTTP/1.1 503 Service Unavailable\r\n"),
+                    HasSubstr("the server is shutting down")));
 }
 
 }  // namespace

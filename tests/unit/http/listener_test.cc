@@ -1,4 +1,4 @@
-// Connections of the listener, answers, and its end.
+// Connections of the listener, and answers.
 #include "server/http/listener.h"
 
 #include <gmock/gmock.h>
@@ -321,106 +321,6 @@ TEST_F(HttpListenerTest, UnknownHostIsTold) {
   EXPECT_EQ(listener.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(listener.status().message()),
               StartsWith("listen on no such name:0: "));
-}
-
-TEST_F(HttpListenerTest, StopLetsTheAnswerOutAndThenCallsBack) {
-  Promised<HttpReply> pending;
-  Start([&](HttpServerRequest, HttpReply reply) {
-    pending.Set(std::move(reply));
-  });
-  RawClient idle = Connect();
-  RawClient busy = Connect();
-  busy.Write(kGet);
-  HttpReply reply = pending.Take();
-  absl::Notification stopped;
-  listener_->Stop(absl::Hours(1), [&] {
-    EXPECT_TRUE(loop_.OnLoop());
-    stopped.Notify();
-  });
-  EXPECT_EQ(idle.ReadAll(), "");
-  EXPECT_FALSE(stopped.HasBeenNotified());
-  std::move(reply)({200, {}, "late"});
-  EXPECT_THAT(busy.ReadAll(), HasSubstr("Connection: close\r\n\r\nlate"));
-  busy.Close();
-  stopped.WaitForNotification();
-}
-
-TEST_F(HttpListenerTest, StopDuringALongAnswerEndsTheConnectionAfterIt) {
-  const std::string body(32 << 20, 'x');
-  absl::Notification replied;
-  Start([&](HttpServerRequest, HttpReply reply) {
-    std::move(reply)({200, {}, body});
-    replied.Notify();
-  });
-  RawClient client = Connect();
-  client.Write(kGet);
-  replied.WaitForNotification();
-  absl::Notification stopped;
-  listener_->Stop(absl::Hours(1), [&] { stopped.Notify(); });
-  EXPECT_GT(client.ReadAll().size(), body.size());
-  client.Close();
-  stopped.WaitForNotification();
-}
-
-TEST_F(HttpListenerTest, StopClosesWhatIsLeftAfterTheGrace) {
-  Promised<HttpReply> pending;
-  Start([&](HttpServerRequest, HttpReply reply) {
-    pending.Set(std::move(reply));
-  });
-  RawClient busy = Connect();
-  busy.Write(kGet);
-  HttpReply reply = pending.Take();
-  absl::Notification stopped;
-  listener_->Stop(absl::Milliseconds(20), [&] { stopped.Notify(); });
-  stopped.WaitForNotification();
-  EXPECT_EQ(busy.ReadAll(), "");
-  std::move(reply)({200, {}, "too late"});
-}
-
-TEST_F(HttpListenerTest, StopWithoutConnectionsCallsBackAtOnce) {
-  StartEcho();
-  absl::Notification stopped;
-  listener_->Stop(absl::Hours(1), [&] { stopped.Notify(); });
-  stopped.WaitForNotification();
-}
-
-TEST_F(HttpListenerTest, StopTwiceCallsBackTwice) {
-  StartEcho();
-  absl::Notification first;
-  absl::Notification second;
-  listener_->Stop(absl::Hours(1), [&] { first.Notify(); });
-  listener_->Stop(absl::Hours(1), [&] { second.Notify(); });
-  first.WaitForNotification();
-  second.WaitForNotification();
-}
-
-TEST_F(HttpListenerTest, HandlerMayStopTheListener) {
-  absl::Notification stopped;
-  Start([&](HttpServerRequest, HttpReply reply) {
-    listener_->Stop(absl::Hours(1), [&] { stopped.Notify(); });
-    std::move(reply)({200, {}, "bye"});
-  });
-  EXPECT_THAT(Talk(kGet), EndsWith("bye"));
-  stopped.WaitForNotification();
-}
-
-TEST_F(HttpListenerTest, MayBeDestroyedAfterTheLoopStopped) {
-  auto loop = std::make_unique<AsioLoop>("short");
-  auto token = std::make_shared<int>(0);
-  Promised<HttpReply> pending;
-  auto listener = *HttpListener::Start(
-      *loop, {}, [&pending, token](HttpServerRequest, HttpReply reply) {
-        pending.Set(std::move(reply));
-      });
-  RawClient client(listener->port());
-  client.Write(kGet);
-  HttpReply reply = pending.Take();
-  loop->Stop();
-  listener.reset();
-  EXPECT_EQ(client.ReadAll(), "");
-  EXPECT_EQ(token.use_count(), 1);
-  std::move(reply)({200, {}, ""});
-  loop.reset();
 }
 
 TEST_F(HttpListenerTest, LargeAnswersAreRefusedWhileTooMuchWaitsToBeRead) {
