@@ -13,8 +13,6 @@
 namespace coord {
 namespace {
 
-constexpr absl::Duration kDrainRetryAfter = absl::Seconds(1);
-
 class RefusedCall final : public FanOutEngine::CallHandle {
  public:
   void Cancel() override {}
@@ -40,11 +38,7 @@ struct FanOutEngine::Shared {
 };
 
 absl::Status FanOutEngine::Shared::CheckOpen() const {
-  if (draining) {
-    return WithRetryAfter(
-        MakeError(Reason::kDraining, "call cluster: this process is draining"),
-        kDrainRetryAfter);
-  }
+  if (draining) return Draining();
   if (!state.options.management) {
     return MakeError(Reason::kManagementOff,
                      "call cluster: cluster management is off");
@@ -124,6 +118,13 @@ absl::Status FanOutEngine::CheckOpen() {
 }
 
 void FanOutEngine::Drain() { shared_->draining = true; }
+
+void FanOutEngine::Stop() {
+  Drain();
+  for (const auto& lane : shared_->lanes) {
+    lane->loop.Post([shared = shared_, &lane = *lane] { lane.Stop(); });
+  }
+}
 
 int FanOutEngine::calls_in_flight() const {
   return shared_->state.admission.calls();

@@ -136,6 +136,10 @@ class FanOutEngine {
 
   // From now on calls are refused with DRAINING. Thread-safe.
   void Drain();
+  // Ends every call: one that runs with OnDone and what is known, where who has
+  // not answered is CANCELLED; one that waits for its turn is refused with
+  // DRAINING. Drains. Thread-safe.
+  void Stop();
   int calls_in_flight() const;
   int calls_waiting() const;
   // How many node calls are let in at once, for now; see LoadGovernor.

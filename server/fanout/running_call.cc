@@ -9,6 +9,13 @@
 
 namespace coord {
 
+void EngineLane::Stop() {
+  stopped = true;
+  // A copy: each leaves the set.
+  const std::vector<std::shared_ptr<LaneCall>> open(calls.begin(), calls.end());
+  for (const auto& call : open) call->Stop();
+}
+
 RunningCall::RunningCall(EngineState& engine, EngineLane& lane, FanOutCall call,
                          CallPlan plan, Delivery delivery,
                          std::shared_ptr<FanOutSink> sink, absl::Time start)
@@ -37,11 +44,12 @@ void RunningCall::Begin() {
   const absl::Time now = lane_.loop.Now();
   const bool in_time = now < deadline_;
   // What is known already can wait until the requests are out.
-  if (in_time && !cancelled_) Launch(now);
+  if (in_time && !cancelled_ && !lane_.stopped) Launch(now);
   for (Index i = 0; i < plan_.nodes.size(); ++i) {
     if (!plan_.nodes[i].sendable) Settle(i, now);
   }
   if (cancelled_) return End(Ending::kCancelled);
+  if (lane_.stopped) return End(Ending::kStopped);
   if (!in_time) return End(Ending::kDeadline);
   Advance();
 }
@@ -72,6 +80,8 @@ void RunningCall::Cancel() {
     if (self->begun_ && !self->ended_) self->End(Ending::kCancelled);
   });
 }
+
+void RunningCall::Stop() { End(Ending::kStopped); }
 
 // --- The token ---
 
@@ -289,9 +299,9 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
     EndAttempt(i);
   }
   // Between attempts at the deadline: the last one's failure stands.
-  if (ending == Ending::kDeadline && node.attempts > 0 && !in_flight) {
-    return Settle(i, now);
-  }
+  const bool in_vain =
+      ending == Ending::kDeadline || ending == Ending::kStopped;
+  if (in_vain && node.attempts > 0 && !in_flight) return Settle(i, now);
   HttpError error{HttpError::Kind::kTimeout};
   if (held_up) {
     error.message = "its answer found no room before the call's deadline";
@@ -303,6 +313,9 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
   TakeError(std::move(error), outcome);
   if (ending == Ending::kCancelled) {
     SetFailure(outcome, FailureReason::kCancelled, "the caller gave up");
+  } else if (ending == Ending::kStopped) {
+    SetFailure(outcome, FailureReason::kCancelled,
+               "this clusterd is shutting down");
   } else if (ending == Ending::kPolicyMet) {
     outcome.kind = NodeOutcome::Kind::kSkipped;
     outcome.skip = SkipReason::kPolicyMet;

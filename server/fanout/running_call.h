@@ -35,12 +35,20 @@
 
 namespace coord {
 
-class RunningCall;
+// One that waits or runs. Used on the loop of its lane, but for Cancel.
+class LaneCall : public FanOutEngine::CallHandle {
+ public:
+  // The process ends, and with it the call.
+  virtual void Stop() = 0;
+};
 
 // What the calls of one loop share. Used on that loop only.
 struct EngineLane {
   EngineLane(EventLoop& loop, HttpTransport& transport)
       : loop(loop), transport(transport) {}
+
+  // Ends every call, and each new one as it comes.
+  void Stop();
 
   EventLoop& loop;
   HttpTransport& transport;
@@ -49,7 +57,8 @@ struct EngineLane {
   LatencyBook latencies;  // of servers that were called with a hedge
   absl::BitGen random;
   // Keeps the calls alive until they end: callbacks hold bare pointers.
-  absl::flat_hash_set<std::shared_ptr<RunningCall>> calls;
+  absl::flat_hash_set<std::shared_ptr<LaneCall>> calls;
+  bool stopped = false;
 };
 
 // What all calls share.
@@ -70,7 +79,7 @@ struct EngineState {
   AttemptBudget retries{options.retry_budget, options.retry_budget_reserve};
 };
 
-class RunningCall final : public FanOutEngine::CallHandle,
+class RunningCall final : public LaneCall,
                           public AnswerRoom,
                           public std::enable_shared_from_this<RunningCall> {
  public:
@@ -83,6 +92,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
   // Sends what may be sent at once. On the loop.
   void Begin();
   void Cancel() override;
+  void Stop() override;
   void Taken(std::size_t bytes) override;
 
   // Of the node with this index.
@@ -91,7 +101,7 @@ class RunningCall final : public FanOutEngine::CallHandle,
  private:
   using Index = std::uint32_t;  // of a node
   using Due = std::pair<absl::Time, Index>;
-  enum class Ending { kPolicyMet, kDeadline, kCancelled };
+  enum class Ending { kPolicyMet, kDeadline, kCancelled, kStopped };
   enum class Which { kFirst, kHedge };  // of an attempt's requests
 
   void Launch(absl::Time now);

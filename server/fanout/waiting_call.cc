@@ -14,12 +14,19 @@ namespace {
 // to be worth a start.
 constexpr int kMayWait = 4;
 constexpr int kMustBeLeft = 2;
+constexpr absl::Duration kDrainRetryAfter = absl::Seconds(1);
 
 absl::Status GivenUp() {
   return MakeError(Reason::kCancelled, "call cluster: the caller gave up");
 }
 
 }  // namespace
+
+absl::Status Draining() {
+  return WithRetryAfter(
+      MakeError(Reason::kDraining, "call cluster: this process is draining"),
+      kDrainRetryAfter);
+}
 
 absl::StatusOr<CallPlan> PlanAdmitted(EngineState& engine,
                                       const FanOutCall& call, Delivery delivery,
@@ -68,6 +75,8 @@ void WaitingCall::Start() {
 void WaitingCall::StartClock(Admission::Ticket ticket) {
   if (sink_ == nullptr) return;  // was admitted meanwhile
   ticket_ = ticket;
+  lane_.calls.insert(shared_from_this());
+  if (lane_.stopped) return Stop();
   const absl::Duration may_wait =
       std::min(engine_.options.max_queue_time, call_.time_left / kMayWait);
   timer_ =
@@ -98,6 +107,13 @@ void WaitingCall::OnCancel() {
   Refuse(GivenUp());
 }
 
+// One that was admitted meanwhile finds its lane stopped.
+void WaitingCall::Stop() {
+  if (!engine_.admission.Leave(ticket_)) return;
+  engine_.observer.OnCallWaited(lane_.loop.Now() - start_);
+  Refuse(Draining());
+}
+
 void WaitingCall::OnAdmitted() {
   engine_.observer.OnCallWaited(lane_.loop.Now() - start_);
   if (absl::Status status = Run(); !status.ok()) Refuse(std::move(status));
@@ -108,6 +124,8 @@ absl::Status WaitingCall::Run() {
   absl::Status refusal;
   if (cancelled_) {
     refusal = GivenUp();
+  } else if (lane_.stopped) {
+    refusal = Draining();
   } else if (waited > call_.time_left / kMustBeLeft) {
     refusal = engine_.admission.Refusal(waited);
   }
@@ -123,6 +141,7 @@ absl::Status WaitingCall::Run() {
       engine_, call_, delivery_, *std::move(snapshot), node_calls_);
   if (!plan.ok()) return plan.status();
   lane_.loop.Cancel(timer_);
+  lane_.calls.erase(shared_from_this());
   engine_.observer.OnCallStarted();
   running_ = std::make_shared<RunningCall>(engine_, lane_, std::move(call_),
                                            *std::move(plan), delivery_,
@@ -133,6 +152,7 @@ absl::Status WaitingCall::Run() {
 
 void WaitingCall::Refuse(absl::Status status) {
   lane_.loop.Cancel(timer_);
+  lane_.calls.erase(shared_from_this());
   engine_.observer.OnCallRefused(status);
   std::exchange(sink_, nullptr)->OnRefused(std::move(status));
 }

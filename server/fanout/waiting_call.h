@@ -18,6 +18,9 @@
 
 namespace coord {
 
+// What calls are refused with while the process ends.
+absl::Status Draining();
+
 // The plan of a call that was admitted with `node_calls`. What it does not need
 // of its permits is given back, with an error all of them. Errors: PlanCall's
 // and ReserveRoom's.
@@ -25,7 +28,7 @@ absl::StatusOr<CallPlan> PlanAdmitted(EngineState& engine,
                                       const FanOutCall& call, Delivery delivery,
                                       SnapshotPtr snapshot, int node_calls);
 
-class WaitingCall final : public FanOutEngine::CallHandle,
+class WaitingCall final : public LaneCall,
                           public std::enable_shared_from_this<WaitingCall> {
  public:
   WaitingCall(EngineState& engine, EngineLane& lane, FanOutCall call,
@@ -36,6 +39,7 @@ class WaitingCall final : public FanOutEngine::CallHandle,
   // or of what the call comes to, as if it had begun without a wait.
   void Start();
   void Cancel() override;
+  void Stop() override;
   // What tells of it has run.
   void Taken(std::size_t bytes) override { running_->Taken(bytes); }
 

@@ -283,5 +283,30 @@ TEST_F(AccountingTest, ObserverHearsOfEverything) {
   EXPECT_EQ(observer_.started, 1);
 }
 
+// Sent, not sent, and between two attempts: the last failure stands.
+TEST_F(AccountingTest, AStopAccountsForEveryServer) {
+  SetMembers(3);
+  FanOutCall call = Call();
+  call.max_concurrency = 2;
+  auto sink = Start(call);
+  AnswerStatus("n0", 503);
+  ASSERT_TRUE(Waits("n1"));
+  transport_.requests.at(At("n2")).sent = false;
+  engine().Stop();
+  loop_.RunPosted();
+  ASSERT_TRUE(sink->answer.has_value());
+  EXPECT_EQ(sink->answer->outcomes.size(), 3u);
+  EXPECT_THAT(OutcomeOf(*sink, "n0"),
+              FailedWith(FailureReason::kHttpStatus, Certainty::kAnswered));
+  EXPECT_THAT(OutcomeOf(*sink, "n1"),
+              FailedWith(FailureReason::kCancelled, Certainty::kMaybeExecuted));
+  EXPECT_EQ(OutcomeOf(*sink, "n1").message,
+            "call n1: this clusterd is shutting down");
+  EXPECT_THAT(OutcomeOf(*sink, "n2"),
+              FailedWith(FailureReason::kCancelled, Certainty::kNotSent));
+  EXPECT_EQ(engine().calls_in_flight(), 0);
+  EXPECT_EQ(loop_.timers(), 0u);
+}
+
 }  // namespace
 }  // namespace coord

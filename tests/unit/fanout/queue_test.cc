@@ -180,5 +180,31 @@ TEST_F(QueueTest, WhatCannotBePlannedGivesItsPermitsBack) {
   EXPECT_TRUE(third->answer.has_value());
 }
 
+TEST_F(QueueTest, AStopRefusesWhoWaits) {
+  auto first = Start(Call());
+  auto second = Start(Call());
+  engine().Stop();
+  loop_.RunPosted();
+  EXPECT_TRUE(first->answer.has_value());
+  ASSERT_TRUE(second->refusal.has_value());
+  EXPECT_TRUE(HasReason(*second->refusal, Reason::kDraining));
+  EXPECT_EQ(second->refusal->message(),
+            "call cluster: this process is draining");
+  EXPECT_EQ(engine().calls_waiting(), 0);
+  EXPECT_EQ(engine().calls_in_flight(), 0);
+  EXPECT_EQ(loop_.timers(), 0u);
+}
+
+TEST_F(QueueTest, AStopRefusesWhoseTurnHasJustCome) {
+  auto first = Start(Call());
+  auto second = Start(Call());
+  engine().Stop();
+  Answer("n0");  // its end admits the second, before the stop is looked at
+  ASSERT_TRUE(second->refusal.has_value());
+  EXPECT_TRUE(HasReason(*second->refusal, Reason::kDraining));
+  EXPECT_THAT(transport_.requests, IsEmpty());
+  EXPECT_EQ(engine().calls_in_flight(), 0);
+}
+
 }  // namespace
 }  // namespace coord
