@@ -29,9 +29,12 @@ using TargetKey = std::pair<std::string, std::string>;  // id, base URL
 
 struct Target {
   BaseUrl url;
-  bool busy = false;  // a delivery is in flight or pauses before a retry
+  std::optional<Delivery> current;  // in flight, or pauses before a retry
   std::deque<Delivery> waiting;
 };
+
+constexpr char kStopped[] =
+    "this clusterd is shutting down and no longer tells it";
 
 ProbeResult JudgeProbe(const HttpOutcome& outcome) {
   if (const auto* response = std::get_if<HttpResponse>(&outcome)) {
@@ -61,6 +64,7 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   void AskNodeApi(const Server& server);
   void Announce(const ClusterSnapshot& cluster, std::string_view about,
                 bool join, Announced done);
+  void Stop();
 
  private:
   std::vector<ServerPtr> TargetsOf(const ClusterSnapshot& cluster,
@@ -70,14 +74,12 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
                const std::shared_ptr<AnnouncementTally>& tally, bool room);
   void Pump();
   void Start(const TargetKey& key);
-  void Attempt(const TargetKey& key, Delivery delivery);
-  void OnToken(const TargetKey& key, Delivery delivery,
-               absl::StatusOr<std::string> token);
-  void OnOutcome(const TargetKey& key, Delivery delivery,
-                 const std::string& token, const HttpOutcome& outcome);
-  void Pause(const TargetKey& key, Delivery delivery);
-  void Finish(const TargetKey& key, Delivery& delivery,
-              const std::string& failure);
+  void Attempt(const TargetKey& key);
+  void OnToken(const TargetKey& key, absl::StatusOr<std::string> token);
+  void OnOutcome(const TargetKey& key, const std::string& token,
+                 const HttpOutcome& outcome);
+  void Pause(const TargetKey& key);
+  void Finish(const TargetKey& key, const std::string& failure);
 
   void StartProbe(const Server& server, Probed done);
   void EndProbe();
@@ -110,6 +112,7 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   // Whoever asks has one probe at a time, so these are no more than they.
   std::deque<std::pair<Server, Probed>> waiting_probes_;
   absl::flat_hash_map<TargetKey, absl::Time> asked_;  // by AskNodeApi
+  bool stopped_ = false;
 };
 
 // Calls `f` on the loop with a cluster token of `type`, empty without tokens;
@@ -278,6 +281,8 @@ void Peers::Impl::Enqueue(const Server& server,
   std::string refused;
   if (!url.ok()) {
     refused = std::string(url.status().message());
+  } else if (stopped_) {
+    refused = kStopped;
   } else if (it != targets_.end() &&
              it->second.waiting.size() >= kMaxWaitingDeliveries) {
     refused = "too many announcements wait for it";
@@ -290,10 +295,10 @@ void Peers::Impl::Enqueue(const Server& server,
     return;
   }
   if (it == targets_.end()) {
-    it = targets_.emplace(key, Target{*std::move(url), false, {}}).first;
+    it = targets_.emplace(key, Target{*std::move(url), {}, {}}).first;
   }
   Target& target = it->second;
-  if (!target.busy && target.waiting.empty()) ready_.push_back(key);
+  if (!target.current && target.waiting.empty()) ready_.push_back(key);
 
   Delivery delivery{message, {tally}};
   ++deliveries_;
@@ -320,58 +325,56 @@ void Peers::Impl::Pump() {
 
 void Peers::Impl::Start(const TargetKey& key) {
   Target& target = targets_.at(key);
-  Delivery delivery = std::move(target.waiting.front());
+  target.current = std::move(target.waiting.front());
   target.waiting.pop_front();
-  target.busy = true;
   ++in_flight_;
-  Attempt(key, std::move(delivery));
+  Attempt(key);
 }
 
-void Peers::Impl::Attempt(const TargetKey& key, Delivery delivery) {
-  const std::string type = delivery.message->type();
-  WithToken(type, [key, delivery = std::move(delivery)](
-                      Impl& self, absl::StatusOr<std::string> token) mutable {
-    self.OnToken(key, std::move(delivery), std::move(token));
+void Peers::Impl::Attempt(const TargetKey& key) {
+  const std::string& type = targets_.at(key).current->message->type();
+  WithToken(type, [key](Impl& self, absl::StatusOr<std::string> token) {
+    self.OnToken(key, std::move(token));
   });
 }
 
-void Peers::Impl::OnToken(const TargetKey& key, Delivery delivery,
+void Peers::Impl::OnToken(const TargetKey& key,
                           absl::StatusOr<std::string> token) {
+  if (stopped_) return;
   if (!token.ok()) {
-    Finish(key, delivery, std::string(token.status().message()));
+    Finish(key, std::string(token.status().message()));
     return;
   }
-  ++delivery.attempts;
-  HttpRequest request = delivery.message->RequestFor(
-      targets_.at(key).url, *token, options_.request_timeout);
-  transport_.Send(
-      std::move(request),
-      [weak = weak_from_this(), key, token = *std::move(token),
-       delivery = std::move(delivery)](HttpOutcome outcome) mutable {
-        if (auto self = weak.lock()) {
-          self->OnOutcome(key, std::move(delivery), token, outcome);
-        }
-      });
+  Target& target = targets_.at(key);
+  ++target.current->attempts;
+  HttpRequest request = target.current->message->RequestFor(
+      target.url, *token, options_.request_timeout);
+  transport_.Send(std::move(request),
+                  [weak = weak_from_this(), key,
+                   token = *std::move(token)](HttpOutcome outcome) {
+                    if (auto self = weak.lock())
+                      self->OnOutcome(key, token, outcome);
+                  });
 }
 
-void Peers::Impl::OnOutcome(const TargetKey& key, Delivery delivery,
-                            const std::string& token,
+void Peers::Impl::OnOutcome(const TargetKey& key, const std::string& token,
                             const HttpOutcome& outcome) {
+  if (stopped_) return;
+  Delivery& delivery = *targets_.at(key).current;
   Learn(delivery.message->type(), key, outcome);
   const DeliveryVerdict verdict = JudgeDelivery(outcome, key.first);
   switch (verdict.end) {
     case DeliveryEnd::kAgain:
       if (delivery.attempts < options_.attempts) {
-        Pause(key, std::move(delivery));
+        Pause(key);
         return;
       }
       break;
     case DeliveryEnd::kTokenRefused:
       if (tokens_ != nullptr && !token.empty()) {
         tokens_->Drop(token);
-        if (!delivery.token_renewed) {
-          delivery.token_renewed = true;
-          Attempt(key, std::move(delivery));
+        if (!std::exchange(delivery.token_renewed, true)) {
+          Attempt(key);
           return;
         }
       }
@@ -380,42 +383,56 @@ void Peers::Impl::OnOutcome(const TargetKey& key, Delivery delivery,
     case DeliveryEnd::kFailed:
       break;
   }
-  Finish(key, delivery, verdict.why);
+  Finish(key, verdict.why);
 }
 
 // The target stays busy, so that order is kept, but its place is free for
 // others meanwhile.
-void Peers::Impl::Pause(const TargetKey& key, Delivery delivery) {
+void Peers::Impl::Pause(const TargetKey& key) {
   --in_flight_;
-  loop_.RunAfter(
-      Jitter(kRetryPause, kRetryJitter, random_),
-      [weak = weak_from_this(), key, delivery = std::move(delivery)]() mutable {
-        auto self = weak.lock();
-        if (self == nullptr) return;
-        Target& target = self->targets_.at(key);
-        target.busy = false;
-        target.waiting.push_front(std::move(delivery));
-        self->ready_.push_back(key);
-        self->Pump();
-      });
+  loop_.RunAfter(Jitter(kRetryPause, kRetryJitter, random_),
+                 [weak = weak_from_this(), key] {
+                   auto self = weak.lock();
+                   if (self == nullptr || self->stopped_) return;
+                   Target& target = self->targets_.at(key);
+                   target.waiting.push_front(*std::move(target.current));
+                   target.current.reset();
+                   self->ready_.push_back(key);
+                   self->Pump();
+                 });
   Pump();
 }
 
-void Peers::Impl::Finish(const TargetKey& key, Delivery& delivery,
-                         const std::string& failure) {
+void Peers::Impl::Finish(const TargetKey& key, const std::string& failure) {
   --in_flight_;
   auto it = targets_.find(key);
-  it->second.busy = false;
+  const Delivery ended = *std::move(it->second.current);
+  it->second.current.reset();
   if (it->second.waiting.empty()) {
     targets_.erase(it);
   } else {
     ready_.push_back(key);
   }
-  deliveries_ -= delivery.tallies.size();
+  deliveries_ -= ended.tallies.size();
   // The reference to `key` may be into what ended just now.
   const std::string server_id = key.first;
-  for (const auto& tally : delivery.tallies) tally->Add(server_id, failure);
+  for (const auto& tally : ended.tallies) tally->Add(server_id, failure);
   Pump();
+}
+
+void Peers::Impl::Stop() {
+  stopped_ = true;
+  ready_.clear();
+  deliveries_ = 0;
+  // Whoever hears of it may announce something else.
+  for (auto& [key, target] : std::exchange(targets_, {})) {
+    if (target.current) target.waiting.push_back(*std::move(target.current));
+    for (const Delivery& delivery : target.waiting) {
+      for (const auto& tally : delivery.tallies) {
+        tally->Add(key.first, kStopped);
+      }
+    }
+  }
 }
 
 Peers::Peers(EventLoop& loop, HttpTransport& transport, TokenSource* tokens,
@@ -441,5 +458,7 @@ void Peers::AnnounceLeave(const ClusterSnapshot& cluster,
                           std::string_view about, Announced done) {
   impl_->Announce(cluster, about, false, std::move(done));
 }
+
+void Peers::Stop() { impl_->Stop(); }
 
 }  // namespace coord

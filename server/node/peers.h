@@ -88,6 +88,10 @@ class Peers {
   void AnnounceLeave(const ClusterSnapshot& cluster, std::string_view about,
                      Announced done);
 
+  // What is announced ends, as does what will be: who has not answered yet
+  // counts as one who could not be told.
+  void Stop();
+
  private:
   class Impl;
   std::shared_ptr<Impl> impl_;

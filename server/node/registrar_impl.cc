@@ -80,14 +80,17 @@ struct Registrar::Impl::RegisterCall {
     if (std::exchange(answered, true)) return;
     std::move(done)(std::move(status));
   }
+  bool Removed() const {
+    const RegistrationPtr held = registration.lock();
+    return held == nullptr || held->removing();
+  }
   void AnswerIfReady() {
     if (!stored || awaiting) return;
-    const RegistrationPtr held = registration.lock();
-    if (held == nullptr || held->removing()) {
+    if (Removed()) {
       Fail(MakeError(Reason::kLeaseExpired,
                      "register: the session ended meanwhile"));
     } else if (!std::exchange(answered, true)) {
-      std::move(done)(held->View());
+      std::move(done)(registration.lock()->View());
     }
   }
 };
@@ -247,6 +250,7 @@ void Registrar::Impl::Launch(const RegistrationPtr& registration,
           return;
         }
         call->stored = true;
+        if (self.stopping_ && call->Removed()) call->Fail(Stopping("register"));
         call->AnswerIfReady();
       }));
   registration->Start(command.correlation_id);
@@ -281,7 +285,7 @@ void Registrar::Impl::Revert(Registration& registration,
   if (!previous) {
     sessions_.Close(session_id);
     registration.Remove(RemovalCause::kNotStored, context_.loop.Now(),
-                        [](const UnregisterAnswer&) {});
+                        [](const auto&) {});
     return;
   }
   if (previous->session_id != session_id) {
@@ -378,9 +382,7 @@ void Registrar::Impl::Unregister(const RegistrationRef& ref,
   sessions_.Close((*registration)->incarnation().session_id);
   (*registration)
       ->Remove(RemovalCause::kUnregistered, context_.loop.Now(),
-               [done = std::move(done)](UnregisterAnswer answer) mutable {
-                 std::move(done)(std::move(answer));
-               });
+               std::move(done));
 }
 
 void Registrar::Impl::Get(const RegistrationRef& ref,

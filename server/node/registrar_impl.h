@@ -66,7 +66,6 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   void CheckSessions();
   void EndSilentSessions(absl::Time now);
   void UnregisterMore(const std::shared_ptr<Shutdown>& shutdown);
-  void HaltAll();
 
   void OnClusterChanged(Registration& registration,
                         const std::string& left) override;

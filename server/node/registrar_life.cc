@@ -56,7 +56,7 @@ void Registrar::Impl::EndSilentSessions(absl::Time now) {
                          {"server_id", expired.key.server_id},
                          {"ttl", absl::FormatDuration(expired.ttl)}}));
     registration->Remove(RemovalCause::kDied, now - expired.ttl,
-                         [](const UnregisterAnswer&) {});
+                         [](const auto&) {});
   }
 }
 
@@ -126,8 +126,7 @@ void Registrar::Impl::OnMissing(const std::string& cluster_id,
 
 void Registrar::Impl::OnDied(Registration& registration, absl::Time since) {
   sessions_.Close(registration.incarnation().session_id);
-  registration.Remove(RemovalCause::kDied, since,
-                      [](const UnregisterAnswer&) {});
+  registration.Remove(RemovalCause::kDied, since, [](const auto&) {});
 }
 
 void Registrar::Impl::OnEnded(Registration& registration) {
@@ -148,8 +147,10 @@ void Registrar::Impl::Stop(bool unregister, absl::Duration timeout,
                            absl::AnyInvocable<void() &&> done) {
   stopping_ = true;
   context_.loop.Cancel(std::exchange(session_timer_, kNoTimer));
+  for (const auto& [key, registration] : registrations_) {
+    registration->EndWaiting(/*kept=*/!unregister);
+  }
   if (!unregister) {
-    HaltAll();
     std::move(done)();
     return;
   }
@@ -163,7 +164,6 @@ void Registrar::Impl::Stop(bool unregister, absl::Duration timeout,
     if (self == nullptr || !shutdown->done) return;
     spdlog::warn("stopped before every server was unregistered");
     shutdown->left.clear();
-    self->HaltAll();
     std::move(std::exchange(shutdown->done, nullptr))();
   });
   UnregisterMore(shutdown);
@@ -177,21 +177,15 @@ void Registrar::Impl::UnregisterMore(
     if (!registrations_.contains(registration->key())) continue;
     ++shutdown->in_flight;
     sessions_.Close(registration->incarnation().session_id);
-    registration->Remove(
-        RemovalCause::kUnregistered, context_.loop.Now(),
-        Guarded([shutdown](Impl& self, const UnregisterAnswer&) {
-          --shutdown->in_flight;
-          self.UnregisterMore(shutdown);
-        }));
+    registration->Remove(RemovalCause::kUnregistered, context_.loop.Now(),
+                         Guarded([shutdown](Impl& self, const auto&) {
+                           --shutdown->in_flight;
+                           self.UnregisterMore(shutdown);
+                         }));
   }
   if (shutdown->in_flight == 0 && shutdown->done) {
-    HaltAll();
     std::move(std::exchange(shutdown->done, nullptr))();
   }
-}
-
-void Registrar::Impl::HaltAll() {
-  for (const auto& [key, registration] : registrations_) registration->Halt();
 }
 
 }  // namespace coord

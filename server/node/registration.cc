@@ -127,6 +127,18 @@ void Registration::Renew(Registered done) {
   Attempt();
 }
 
+void Registration::EndWaiting(bool kept) {
+  if (message_.empty() && !up_to_date()) {
+    message_ =
+        "this clusterd is shutting down, and the authority has not answered "
+        "yet";
+  }
+  AnswerWaiting(kept ? absl::OkStatus()
+                     : MakeError(Reason::kDraining,
+                                 "register " + Name() +
+                                     ": this clusterd is shutting down"));
+}
+
 void Registration::Halt() {
   StopTimers();
   halted_ = true;
@@ -190,6 +202,7 @@ void Registration::OnAnswer(const Sent& sent,
   const auto keep_alive = shared_from_this();
   busy_ = false;
   const absl::Status status = answer.status();
+  if (HasReason(status, Reason::kDraining)) return OnInterrupted(status);
   if (status.ok()) {
     OnRegistered(sent, *std::move(answer));
   } else {
@@ -267,6 +280,13 @@ void Registration::OnFailed(const absl::Status& status) {
   if (!removing()) {
     AttemptAfter(context_.Jittered(context_.options.registration_retry));
   }
+}
+
+// This process ends, and asks for nothing any more.
+void Registration::OnInterrupted(const absl::Status& status) {
+  CallAll(renewals_in_flight_, status);
+  CallAll(renewals_, status);
+  if (removing()) GiveRemovalUp(Annotate(status, "unregister " + Name()));
 }
 
 void Registration::EnterCluster(const ClusterIdentity& cluster) {

@@ -80,7 +80,7 @@ enum class RemovalCause {
 class Registration : public std::enable_shared_from_this<Registration> {
  public:
   using Registered = absl::AnyInvocable<void(absl::Status) &&>;
-  using Removed = absl::AnyInvocable<void(UnregisterAnswer) &&>;
+  using Removed = absl::AnyInvocable<void(absl::StatusOr<UnregisterAnswer>) &&>;
   enum class WaiterId : std::uint64_t {};
 
   Registration(RegistrationContext& context, RegistrationOwner& owner,
@@ -102,6 +102,9 @@ class Registration : public std::enable_shared_from_this<Registration> {
   WaiterId WhenRegistered(Registered done);
   // Its `done` is destroyed without a call.
   void StopWaiting(WaiterId waiter) { waiting_.erase(waiter); }
+  // The process ends. Who waits for an acknowledgement hears DRAINING, or OK
+  // where the registration is `kept`: it stays PENDING for the next life.
+  void EndWaiting(bool kept);
   // One request to the authority; `done` learns how it went.
   void Renew(Registered done);
   // No request, timer or answer will do anything from now on.
@@ -118,6 +121,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
 
   // Stops every timer, removes the record, tells the others. Any number may
   // ask; the first cause counts, except that its caller's word beats a death.
+  // Errors: DRAINING when the process ended before the authority had answered;
+  // then it is still in the store, for the next life.
   void Remove(RemovalCause cause, absl::Time since, Removed done);
 
   RegistrationView View() const;
@@ -169,6 +174,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void OnAnswer(const Sent& sent, absl::StatusOr<RegisterAnswer> answer);
   void OnRegistered(const Sent& sent, RegisterAnswer answer);
   void OnFailed(const absl::Status& status);
+  void OnInterrupted(const absl::Status& status);
   void TakeAnswer(const Sent& sent, RegisterAnswer& answer);
   void EnterCluster(const ClusterIdentity& cluster);
   void Announce();
@@ -204,6 +210,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void LeaveMembership(bool gone, std::optional<Server> newer);
   void AnnounceLeave(bool gone, Peers::Announced done);
   void InterruptRemoval();
+  void GiveRemovalUp(const absl::Status& status);
   UnregisterAnswer AnswerSoFar() const;
   RecordVersion FencingVersion() const;
 

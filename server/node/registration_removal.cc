@@ -50,6 +50,13 @@ void Registration::InterruptRemoval() {
   exit_.reset();
 }
 
+// The process ends, and what became of the record is not known.
+void Registration::GiveRemovalUp(const absl::Status& status) {
+  for (Removed& done : std::exchange(exit_->waiting, {})) {
+    std::move(done)(status);
+  }
+}
+
 UnregisterAnswer Registration::AnswerSoFar() const {
   UnregisterAnswer answer;
   answer.server_id = wanted_.server.server_id;
@@ -121,6 +128,8 @@ void Registration::OnRemovalAnswer(std::uint64_t serial,
     Attempt();
   } else if (exit_->serial != serial) {
     SendRemoval();
+  } else if (HasReason(status, Reason::kDraining)) {
+    GiveRemovalUp(status);
   } else if (!status.ok() && !exit_->once) {
     // Nobody else may know, and the authority may let no lease expire.
     attempt_timer_ =

@@ -62,6 +62,14 @@ class Database::Impl {
     return stats;
   }
 
+  bool AwaitIdle(absl::Duration timeout) const {
+    auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      return queue_.empty() && !writing_;
+    };
+    absl::MutexLock lock(&mutex_);
+    return mutex_.AwaitWithTimeout(absl::Condition(&idle), timeout);
+  }
+
   const DatabaseOptions& options() const { return options_; }
 
  private:
@@ -130,6 +138,7 @@ class Database::Impl {
   // False when there is nothing to do and nothing will come.
   bool WaitForWork() {
     absl::MutexLock lock(&mutex_);
+    writing_ = false;
     auto something_to_do = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
       return stopping_ || copying_ || !queue_.empty();
     };
@@ -144,6 +153,7 @@ class Database::Impl {
     Group group(std::make_move_iterator(queue_.begin()),
                 std::make_move_iterator(end));
     queue_.erase(queue_.begin(), end);
+    writing_ = !group.empty();
     return group;
   }
 
@@ -227,6 +237,7 @@ class Database::Impl {
   bool copying_ ABSL_GUARDED_BY(mutex_) = false;  // ordered, or being made
   Copied ordered_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;  // until all is answered
   DatabaseStats stats_ ABSL_GUARDED_BY(mutex_);
 
   std::thread writer_;
@@ -273,6 +284,10 @@ absl::Status Database::Run(Write read) {
   impl_->Enqueue(read, done, std::numeric_limits<std::size_t>::max());
   ran.WaitForNotification();
   return result;
+}
+
+bool Database::AwaitIdle(absl::Duration timeout) const {
+  return impl_->AwaitIdle(timeout);
 }
 
 DatabaseStats Database::Stats() const { return impl_->Stats(); }

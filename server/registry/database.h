@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/registry/file_descriptor.h"
+#include "absl/time/time.h"
 
 struct sqlite3;
 
@@ -68,6 +69,10 @@ class Database {
   // Runs `read` on the writer thread and waits: for loading at start. Whatever
   // the queue holds; not from a Write or a Done, which it would wait for.
   absl::Status Run(Write read);
+
+  // Waits until nothing is queued or being written; false when that takes
+  // longer. Not from a Write or a Done.
+  bool AwaitIdle(absl::Duration timeout) const;
 
   DatabaseStats Stats() const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/correlation_id.h"
@@ -48,7 +49,29 @@ void MitClient::Send(MitRequest request, Done done) {
       call->request.correlation_id, RandomUuid(random_), loop_.WallTime());
   call->done = std::move(done);
   call->deadline = loop_.Now() + options_.call_timeout;
-  GetToken(call);
+  calls_.insert(call);
+  if (stopped_) {
+    loop_.Post([self = shared_from_this(), call] { self->Interrupt(call); });
+  } else {
+    GetToken(call);
+  }
+}
+
+void MitClient::Stop() {
+  stopped_ = true;
+  // A copy: whoever is answered may send another.
+  const std::vector<CallPtr> calls(calls_.begin(), calls_.end());
+  for (const CallPtr& call : calls) Interrupt(call);
+}
+
+void MitClient::Interrupt(const CallPtr& call) {
+  if (!IsOpen(call)) return;
+  call->sent |= transport_.Cancel(call->in_flight);
+  const std::string known =
+      call->sent ? absl::StrCat("the ", call->request.method, " was sent")
+                 : "nothing was sent";
+  Fail(call, Reason::kDraining,
+       "this clusterd stopped before the authority had answered; " + known);
 }
 
 void MitClient::GetToken(const CallPtr& call) {
@@ -56,19 +79,19 @@ void MitClient::GetToken(const CallPtr& call) {
   request.type = call->request.type;
   request.audience = options_.audience;
   request.cluster = false;
-  tokens_.Get(
-      std::move(request),
-      PostedTo(loop_, [weak = weak_from_this(),
-                       call](absl::StatusOr<std::string> token) {
-        auto self = weak.lock();
-        if (self == nullptr) return;
-        if (token.ok()) {
-          call->token = *std::move(token);
-          self->Attempt(call);
-        } else {
-          std::move(call->done)(Annotate(token.status(), call->request.action));
-        }
-      }));
+  tokens_.Get(std::move(request),
+              PostedTo(loop_, [weak = weak_from_this(),
+                               call](absl::StatusOr<std::string> token) {
+                auto self = weak.lock();
+                if (self == nullptr || !self->IsOpen(call)) return;
+                if (token.ok()) {
+                  call->token = *std::move(token);
+                  self->Attempt(call);
+                } else {
+                  self->Finish(call,
+                               Annotate(token.status(), call->request.action));
+                }
+              }));
 }
 
 void MitClient::Attempt(const CallPtr& call) {
@@ -77,11 +100,10 @@ void MitClient::Attempt(const CallPtr& call) {
          "no time is left to ask the authority");
     return;
   }
-  transport_.Send(RequestFor(*call),
-                  [weak = weak_from_this(), call](HttpOutcome outcome) {
-                    if (auto self = weak.lock())
-                      self->OnOutcome(call, std::move(outcome));
-                  });
+  call->in_flight = transport_.Send(
+      RequestFor(*call), [weak = weak_from_this(), call](HttpOutcome outcome) {
+        if (auto self = weak.lock()) self->OnOutcome(call, std::move(outcome));
+      });
 }
 
 HttpRequest MitClient::RequestFor(const Call& call) {
@@ -112,11 +134,14 @@ HttpRequest MitClient::RequestFor(const Call& call) {
 }
 
 void MitClient::OnOutcome(const CallPtr& call, HttpOutcome outcome) {
+  call->in_flight = kNoRequest;
   if (auto* response = std::get_if<HttpResponse>(&outcome)) {
+    call->sent = true;
     OnResponse(call, std::move(*response));
     return;
   }
   const HttpError& error = std::get<HttpError>(outcome);
+  call->sent |= error.sent;
   if (error.kind == HttpError::Kind::kTooLarge) {
     Fail(call, Reason::kAuthorityBadAnswer, error.message);
   } else {
@@ -128,9 +153,9 @@ void MitClient::OnResponse(const CallPtr& call, HttpResponse response) {
   const int status = response.status;
   const std::string why = absl::StrCat("authority answered ", status);
   if (status >= 200 && status < 300) {
-    std::move(call->done)(Answer(std::move(response.body)));
+    Finish(call, Answer(std::move(response.body)));
   } else if (status == 404 && call->request.absent_is_success) {
-    std::move(call->done)(Answer());
+    Finish(call, Answer());
   } else if (status == 401 || status == 403) {
     OnTokenRefused(call);
   } else if (IsTransient(status)) {
@@ -162,14 +187,20 @@ void MitClient::TryAgain(const CallPtr& call, const std::string& why) {
   }
   ++call->attempt;
   loop_.RunAfter(options_.retry_pause, [weak = weak_from_this(), call] {
-    if (auto self = weak.lock()) self->Attempt(call);
+    auto self = weak.lock();
+    if (self != nullptr && self->IsOpen(call)) self->Attempt(call);
   });
 }
 
 void MitClient::Fail(const CallPtr& call, Reason reason,
                      const std::string& why) {
-  std::move(call->done)(
-      MakeError(reason, absl::StrCat(call->request.action, ": ", why)));
+  Finish(call,
+         MakeError(reason, absl::StrCat(call->request.action, ": ", why)));
+}
+
+void MitClient::Finish(const CallPtr& call, absl::StatusOr<Answer> answer) {
+  calls_.erase(call);
+  std::move(call->done)(std::move(answer));
 }
 
 }  // namespace coord

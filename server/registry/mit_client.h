@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/random/random.h"
 #include "absl/status/statusor.h"
@@ -38,6 +39,10 @@ class MitClient : public std::enable_shared_from_this<MitClient> {
   // On the loop; `done` is called there, not inside. Errors: see Registry.
   void Send(MitRequest request, Done done);
 
+  // On the loop. Answers whatever waits, and from now on each new request,
+  // with DRAINING, which says whether anything was sent.
+  void Stop();
+
  private:
   struct Call {
     MitRequest request;
@@ -46,6 +51,8 @@ class MitClient : public std::enable_shared_from_this<MitClient> {
     int attempt = 1;
     bool token_was_refused = false;
     std::string token;
+    RequestId in_flight = kNoRequest;
+    bool sent = false;  // a byte of an attempt may have left
   };
   using CallPtr = std::shared_ptr<Call>;
 
@@ -56,7 +63,10 @@ class MitClient : public std::enable_shared_from_this<MitClient> {
   void OnResponse(const CallPtr& call, HttpResponse response);
   void OnTokenRefused(const CallPtr& call);
   void TryAgain(const CallPtr& call, const std::string& why);
-  static void Fail(const CallPtr& call, Reason reason, const std::string& why);
+  void Fail(const CallPtr& call, Reason reason, const std::string& why);
+  void Interrupt(const CallPtr& call);
+  void Finish(const CallPtr& call, absl::StatusOr<Answer> answer);
+  bool IsOpen(const CallPtr& call) const { return calls_.contains(call); }
 
   EventLoop& loop_;
   HttpTransport& transport_;
@@ -64,6 +74,8 @@ class MitClient : public std::enable_shared_from_this<MitClient> {
   const MitRegistryOptions options_;
   const std::string system_;  // `Linux; x86_64; clusterd`
   absl::BitGen random_;
+  absl::flat_hash_set<CallPtr> calls_;  // that are not answered
+  bool stopped_ = false;
 };
 
 }  // namespace coord

@@ -60,6 +60,7 @@ class MitRegistry::Impl
   void Remove(const ServerKey& key, const std::string& type,
               const RecordVersion& seen, Done<Removal> done);
   void Forget(const ServerKey& key, const std::string& type);
+  void Stop() { client_->Stop(); }
 
  private:
   // What mIT does not keep of a server that was registered here.
@@ -248,6 +249,10 @@ void MitRegistry::Remove(const ServerKey& key, const std::string& type,
                done = std::move(done)](Impl& impl) mutable {
     impl.Remove(key, type, seen, std::move(done));
   });
+}
+
+void MitRegistry::Stop() {
+  impl_->Post([](Impl& impl) { impl.Stop(); });
 }
 
 }  // namespace coord

@@ -44,6 +44,7 @@ class MitRegistry final : public Registry {
   void Remove(const ServerKey& key, const std::string& type,
               const Evidence& evidence, Done<Removal> done) override;
   void Forget(const ServerKey& key, const std::string& type) override;
+  void Stop() override;
   bool PushesChanges() const override { return false; }
 
  private:

@@ -77,6 +77,9 @@ class Registry {
   // This process has done with a server that it registered: what is remembered
   // of it may go.
   virtual void Forget(const ServerKey& /*key*/, const std::string& /*type*/) {}
+  // What waits for somebody else is answered with UNAVAILABLE · DRAINING, which
+  // says whether anything was sent; so is what is asked from now on.
+  virtual void Stop() {}
 
   // Whether this authority pushes every change to the listener that it was
   // built with; otherwise answers carry whole lists.

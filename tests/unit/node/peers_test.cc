@@ -503,5 +503,32 @@ TEST_F(LearningTest, OneServerIsAskedOnceInAMinute) {
   EXPECT_EQ(transport_.requests.size(), 1u);
 }
 
+// In flight, behind it, in a pause, and yet to come.
+TEST_F(PeersTest, StopEndsEveryAnnouncement) {
+  Peers& peers = Make();
+  const auto one = ClusterOf({NodeAt("a", "a.test")});
+  std::optional<AnnouncementResult> in_flight;
+  std::optional<AnnouncementResult> behind;
+  std::optional<AnnouncementResult> pausing;
+  std::optional<AnnouncementResult> late;
+  Join(peers, one, in_flight);
+  Leave(peers, one, behind);
+  Join(peers, ClusterOf({NodeAt("b", "b.test")}), pausing);
+  transport_.Answer(503, "", 1);
+  peers.Stop();
+  Join(peers, one, late);
+  for (const auto* result : {&in_flight, &behind, &pausing, &late}) {
+    ASSERT_TRUE(result->has_value());
+    EXPECT_EQ((*result)->answered, 0);
+    ASSERT_EQ((*result)->failed.size(), 1u);
+    EXPECT_EQ((*result)->failed[0].message,
+              "this clusterd is shutting down and no longer tells it");
+  }
+  // What comes late does nothing.
+  transport_.Answer(200, NodeAnswer("{}", "a"));
+  loop_.Advance(absl::Minutes(1));
+  EXPECT_THAT(transport_.requests, IsEmpty());
+}
+
 }  // namespace
 }  // namespace coord

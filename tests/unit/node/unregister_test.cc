@@ -150,5 +150,95 @@ TEST_F(UnregisterTest, ANewIncarnationMeanwhileIsRegistered) {
   EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
 }
 
+// --- the process ends --------------------------------------------------------
+
+class StoppedUnregisterTest : public UnregisterTest {
+ protected:
+  void Stop(bool unregister) {
+    registrar_->Stop(unregister, absl::Seconds(5), [] {});
+    Settle();
+  }
+  void Interrupt() {
+    registry_.AnswerUnregister(MakeError(Reason::kDraining, "interrupted"));
+    Settle();
+  }
+};
+
+TEST_F(StoppedUnregisterTest, OneUnderWayStillEnds) {
+  Registered(Command("a"));
+  registry_.automatic = false;
+  auto& answer = Unregister(Ref("a"));
+  Stop(false);
+  EXPECT_FALSE(answer.has_value());
+  registry_.AnswerUnregister(absl::OkStatus());
+  Settle();
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_THAT((*answer)->errors, IsEmpty());
+  EXPECT_THAT(Stored(), IsEmpty());
+}
+
+TEST_F(StoppedUnregisterTest, OneThatComesLateStillEnds) {
+  Registered(Command("a"));
+  Stop(false);
+  auto& answer = Unregister(Ref("a"));
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_FALSE(registry_.records["c-mTest"].contains("a"));
+}
+
+// The next life still knows of it.
+TEST_F(StoppedUnregisterTest, OneThatIsInterruptedSaysSoAndStaysInTheStore) {
+  Registered(Command("a"));
+  registry_.automatic = false;
+  for (const bool unregister : {false, true}) {
+    auto& answer = Unregister(Ref("a"));
+    Stop(unregister);
+    Interrupt();
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_EQ(answer->status(), MakeError(Reason::kDraining, "interrupted"));
+    EXPECT_THAT(Stored(), SizeIs(1));
+  }
+}
+
+TEST_F(StoppedUnregisterTest, OneBehindAnAttemptIsInterruptedWithIt) {
+  registry_.automatic = false;
+  Registered(Command("a"));
+  auto& answer = Unregister(Ref("a"));
+  Stop(false);
+  registry_.FailRegister(MakeError(Reason::kDraining, "interrupted"));
+  Settle();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status(),
+            MakeError(Reason::kDraining, "unregister mTest/a: interrupted"));
+  EXPECT_THAT(registry_.unregisters, IsEmpty());
+}
+
+TEST_F(StoppedUnregisterTest, OneThatWaitsForAPeerNamesIt) {
+  AddStranger("peer");
+  Registered(Command("a"));
+  auto& answer = Unregister(Ref("a"));
+  EXPECT_FALSE(answer.has_value());
+  peers_->Stop();
+  Settle();
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  ASSERT_THAT((*answer)->errors, SizeIs(1));
+  EXPECT_EQ((*answer)->errors[0].server_id, "peer");
+  EXPECT_EQ((*answer)->errors[0].message,
+            "this clusterd is shutting down and no longer tells it");
+}
+
+TEST_F(StoppedUnregisterTest, ARegistrationThatWaitsAndIsNotKeptIsRefused) {
+  registry_.automatic = false;
+  std::optional<absl::StatusOr<RegistrationView>> registered;
+  RegisterCommand command = Command("a");
+  command.wait = absl::Seconds(50);
+  registrar_->Register(command, [&](auto a) { registered = std::move(a); });
+  Settle();
+  Stop(true);
+  ASSERT_TRUE(registered.has_value());
+  EXPECT_EQ(registered->status(),
+            MakeError(Reason::kDraining,
+                      "register mTest/a: this clusterd is shutting down"));
+}
+
 }  // namespace
 }  // namespace coord

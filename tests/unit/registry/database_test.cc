@@ -387,5 +387,14 @@ TEST_F(BackupTest, TheEndOfTheDatabaseEndsIt) {
               testing::UnorderedElementsAre("clusterd.db", "clusterd.db-wal"));
 }
 
+TEST_F(DatabaseTest, IsIdleWhenAllIsWritten) {
+  EXPECT_TRUE(database_->AwaitIdle(absl::InfiniteDuration()));
+  {
+    PausedWriter paused(*database_);
+    EXPECT_FALSE(database_->AwaitIdle(absl::ZeroDuration()));
+  }
+  EXPECT_TRUE(database_->AwaitIdle(absl::InfiniteDuration()));
+}
+
 }  // namespace
 }  // namespace coord

@@ -21,7 +21,9 @@ class FakeTokens final : public TokenSource {
  public:
   void Get(TokenRequest request, Done done) override {
     requests.push_back(request);
-    if (!error.ok()) {
+    if (keep) {
+      kept.push_back(std::move(done));
+    } else if (!error.ok()) {
       std::move(done)(error);
     } else {
       std::move(done)(off ? "" : absl::StrCat("token-", dropped.size() + 1));
@@ -33,6 +35,8 @@ class FakeTokens final : public TokenSource {
   std::vector<std::string> dropped;
   absl::Status error;
   bool off = false;
+  bool keep = false;  // as one that does not answer
+  std::vector<Done> kept;
 };
 
 inline constexpr char kOwnRecord[] =
