@@ -256,9 +256,11 @@ void DeclareRunning(CLI::App& app, Config& config,
                             {"error", "error"},
                             {"off", "off"}},
                            "info", "what is logged");
-  group.Duration("--drain_timeout", "", config.drain_timeout,
-                 absl::ZeroDuration(), absl::Hours(1),
-                 "time that calls in flight get when clusterd is stopped");
+  group.Duration(
+      "--drain_timeout", "", config.drain_timeout, absl::ZeroDuration(),
+      absl::Hours(1),
+      "time that calls in flight get when clusterd is stopped; then "
+      "they are answered with what is known, and it ends within 2 s");
   group.OneOf<std::optional<OnShutdown>>(
       "--on_shutdown", "CLUSTERD_ON_SHUTDOWN", on_shutdown,
       {{"keep", OnShutdown::kKeep}, {"unregister", OnShutdown::kUnregister}},

@@ -43,7 +43,8 @@ class GrpcListener {
   void SetServing(bool serving);
 
   // Accepts no more calls, gives those in flight `grace`, cancels the rest.
-  // Blocks; twice is once.
+  // Blocks, beyond that until each handler has finished: all that they wait
+  // for must have an end. Twice is once.
   void Stop(absl::Duration grace);
 
  private:

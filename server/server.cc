@@ -18,9 +18,9 @@
 #include "server/grpc_listener.h"
 #include "server/host_port.h"
 #include "server/http/asio_loop.h"
-#include "server/http/client.h"
 #include "server/http/listener.h"
 #include "server/http/router.h"
+#include "server/lane.h"
 #include "server/metrics.h"
 #include "server/node/evictor.h"
 #include "server/node/list_ages.h"
@@ -40,6 +40,7 @@
 #include "server/rpc/encode_fan_out.h"
 #include "server/rpc/services.h"
 #include "server/status_routes.h"
+#include "server/stop_schedule.h"
 #include "server/version.h"
 #include "spdlog/spdlog.h"
 
@@ -48,8 +49,6 @@ namespace {
 
 constexpr int kMostIoThreads = 4;
 constexpr absl::Duration kExpireInterval = absl::Minutes(1);
-// What an unregistration may take when clusterd is stopped.
-constexpr absl::Duration kUnregisterTimeout = absl::Seconds(5);
 
 int IoThreads(int configured) {
   if (configured > 0) return configured;
@@ -63,24 +62,16 @@ int IoThreads(int configured) {
 class ClusterServer::Impl {
  public:
   explicit Impl(const Config& config) : config_(config) {}
-  ~Impl() { Stop(); }
+  ~Impl() { Stop().IgnoreError(); }
 
   absl::Status Start();
-  void Stop();
+  absl::Status Stop();
 
   std::string grpc_address() const { return grpc_->address(); }
   std::string http_address() const { return http_->address(); }
 
  private:
-  // An I/O thread and the connections that live on it.
-  struct Lane {
-    std::unique_ptr<AsioLoop> loop;
-    std::unique_ptr<HttpClient> client;
-  };
-
   void CountFiles() const;
-  absl::StatusOr<Lane> NewLane(const std::string& name,
-                               const HttpClientOptions& options);
   absl::Status OpenRegistry();
   absl::Status OpenMit(const MitSettings& settings);
   absl::Status BindHttp();
@@ -95,6 +86,8 @@ class ClusterServer::Impl {
   void ExpireNowAndThen();
   bool IsServedHere(const Server& server) const;
   MetricsSample Sample() const;
+  void InterruptAt(const StopSchedule& times);
+  void StopHttp(absl::Duration grace);
   void StopLoops();
 
   const Config config_;
@@ -125,6 +118,7 @@ class ClusterServer::Impl {
   std::unique_ptr<MitRoutes> mit_routes_;  // nullptr: mIT is not served
   DrainSignal drain_;
   std::unique_ptr<UnreadAnswers> unread_;
+  DrainSignal end_;
   Router router_;
   std::unique_ptr<HttpListener> http_;
   std::unique_ptr<GrpcListener> grpc_;
@@ -165,19 +159,8 @@ void ClusterServer::Impl::CountFiles() const {
   if (!warning.empty()) spdlog::warn(warning);
 }
 
-absl::StatusOr<ClusterServer::Impl::Lane> ClusterServer::Impl::NewLane(
-    const std::string& name, const HttpClientOptions& options) {
-  Lane lane;
-  lane.loop = std::make_unique<AsioLoop>(name);
-  absl::StatusOr<std::unique_ptr<HttpClient>> client =
-      HttpClient::Create(*lane.loop, options);
-  if (!client.ok()) return client.status();
-  lane.client = *std::move(client);
-  return lane;
-}
-
 absl::Status ClusterServer::Impl::OpenRegistry() {
-  absl::StatusOr<Lane> control = NewLane("control", config_.http_client);
+  absl::StatusOr<Lane> control = Lane::New("control", config_.http_client);
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
 
@@ -302,7 +285,7 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
       (config_.fanout.max_node_calls + threads - 1) / threads);
   std::vector<FanOutEngine::Lane> engine_lanes;
   for (int i = 0; i < threads; ++i) {
-    absl::StatusOr<Lane> lane = NewLane(absl::StrCat("fan-out-", i), options);
+    absl::StatusOr<Lane> lane = Lane::New(absl::StrCat("fan-out-", i), options);
     if (!lane.ok()) return lane.status();
     lanes_.push_back(*std::move(lane));
     engine_lanes.push_back(
@@ -335,7 +318,7 @@ absl::Status ClusterServer::Impl::ServeGrpc() {
   const RpcBackend backend{*control_.loop, *membership_,  *registrar_,
                            *evictor_,      *self_doubt_,  *list_ages_,
                            *engine_,       *node_routes_, *database_,
-                           drain_,         *unread_};
+                           drain_,         *unread_,      end_};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));
@@ -392,25 +375,56 @@ MetricsSample ClusterServer::Impl::Sample() const {
   return sample;
 }
 
-void ClusterServer::Impl::Stop() {
-  if (std::exchange(stopped_, true)) return;
-  ready_ = false;
+absl::Status ClusterServer::Impl::Stop() {
+  if (std::exchange(stopped_, true) || control_.loop == nullptr) {
+    return absl::OkStatus();
+  }
+  // One that did not start has promised nothing, and leaves alone what an
+  // earlier life did.
+  const bool unregister =
+      ready_.exchange(false) && config_.on_shutdown == OnShutdown::kUnregister;
+  const AsioLoop& clock = *control_.loop;
+  const StopSchedule times(clock.Now(), config_.drain_timeout, unregister);
   if (grpc_ != nullptr) grpc_->SetServing(false);
   if (engine_ != nullptr) engine_->Drain();
   drain_.Drain();
+  InterruptAt(times);
+  absl::Notification unregistered;
   if (registrar_ != nullptr) {
-    absl::Notification done;
-    registrar_->Stop(config_.on_shutdown == OnShutdown::kUnregister,
-                     kUnregisterTimeout, [&done] { done.Notify(); });
-    done.WaitForNotification();
+    registrar_->Stop(unregister, times.unregister_timeout,
+                     [&unregistered] { unregistered.Notify(); });
   }
-  if (grpc_ != nullptr) grpc_->Stop(config_.drain_timeout);
-  if (http_ != nullptr) {
-    absl::Notification done;
-    http_->Stop(absl::Seconds(1), [&done] { done.Notify(); });
-    done.WaitForNotification();
-  }
+  if (grpc_ != nullptr) grpc_->Stop(times.cancelled - clock.Now());
+  if (registrar_ != nullptr) unregistered.WaitForNotification();
+  StopHttp(times.drained - clock.Now());
   StopLoops();
+  if (database_ == nullptr || database_->AwaitIdle(times.end - clock.Now())) {
+    return absl::OkStatus();
+  }
+  return absl::DeadlineExceededError(
+      "stop: the store does not end its writes; none of them was "
+      "acknowledged");
+}
+
+// What is still open when each part has answered who waits for it, with what it
+// knows, is kept by somebody who can't be interrupted.
+void ClusterServer::Impl::InterruptAt(const StopSchedule& times) {
+  control_.loop->Post([this, times] {
+    AsioLoop& loop = *control_.loop;
+    loop.RunAfter(times.drained - loop.Now(), [this] {
+      if (registry_ != nullptr) registry_->Stop();
+      if (peers_ != nullptr) peers_->Stop();
+      if (engine_ != nullptr) engine_->Stop();
+    });
+    loop.RunAfter(times.answered - loop.Now(), [this] { end_.Drain(); });
+  });
+}
+
+void ClusterServer::Impl::StopHttp(absl::Duration grace) {
+  if (http_ == nullptr) return;
+  absl::Notification closed;
+  http_->Stop(grace, [&closed] { closed.Notify(); });
+  closed.WaitForNotification();
 }
 
 // After this nothing of ours runs but the store's writer, which ends when the
@@ -440,6 +454,6 @@ std::string ClusterServer::http_address() const {
   return impl_->http_address();
 }
 
-void ClusterServer::Stop() { impl_->Stop(); }
+absl::Status ClusterServer::Stop() { return impl_->Stop(); }
 
 }  // namespace coord

@@ -25,9 +25,12 @@ class ClusterServer {
   std::string http_address() const;
 
   // Health and readiness say no → new fan-outs are refused → registrations are
-  // kept or removed as configured → calls in flight end within the drain
-  // timeout → the rest is cancelled. Blocks; twice is once.
-  void Stop();
+  // kept or removed as configured, while calls in flight end → what is left
+  // after the drain timeout is answered with what is known, whoever it waits
+  // for. Returns within the drain timeout and 2 s; twice is once. Error:
+  // DEADLINE_EXCEEDED, a write of the store has not ended, and the destructor
+  // will wait for it.
+  absl::Status Stop();
 
  private:
   class Impl;

@@ -80,6 +80,13 @@ Failure Convert(const absl::Status& status) {
   return failure;
 }
 
+// Of a call that nobody answers any more.
+absl::Status OutcomeUnknown() {
+  return MakeError(Reason::kDraining,
+                   "serve call: this clusterd stopped before it knew the "
+                   "answer");
+}
+
 }  // namespace
 
 std::string EchoReceived(grpc::CallbackServerContext& context) {
@@ -144,6 +151,26 @@ absl::Status ServerIsDraining() {
   return WithRetryAfter(
       MakeError(Reason::kDraining, "serve call: the server is shutting down"),
       kDefaultRetryAfter);
+}
+
+UnaryCall::UnaryCall(DrainSignal& end, grpc::CallbackServerContext* context,
+                     grpc::ServerUnaryReactor* reactor)
+    : open_(new Open{*context, reactor}),
+      correlation_id_(EchoMetadata(*context)),
+      end_(end.Subscribe([open = open_] {
+        if (open->Claim()) open->Finish(OutcomeUnknown());
+      })) {}
+
+UnaryCall::~UnaryCall() {
+  if (open_ != nullptr && open_->Claim()) open_->Finish(OutcomeUnknown());
+}
+
+void UnaryCall::Finish(const absl::Status& status) {
+  if (open_->Claim()) open_->Finish(status);
+}
+
+void UnaryCall::Open::Finish(const absl::Status& status) {
+  reactor->Finish(FinalStatus(context, status));
 }
 
 }  // namespace coord

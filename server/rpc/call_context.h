@@ -6,14 +6,18 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/trace_context.h"
+#include "server/rpc/drain_signal.h"
 #include "server/rpc/slots.h"
 
 namespace coord {
@@ -44,27 +48,20 @@ absl::Duration TimeLeft(const grpc::CallbackServerContext& context,
 // UNAVAILABLE · DRAINING.
 absl::Status ServerIsDraining();
 
-// A unary call that is answered later, by whoever owns this. Destroyed
-// unfinished, it answers that the server is draining: nobody is left to do it.
+// A unary call that is answered later, by whoever owns this; but by itself when
+// it is destroyed unfinished, or when `end` comes first: then UNAVAILABLE ·
+// DRAINING says that the outcome is not known. So gRPC never waits for a call
+// that somebody keeps or drops.
 class UnaryCall {
  public:
   // In the handler, once for each call.
-  explicit UnaryCall(grpc::CallbackServerContext* context)
-      : UnaryCall(context, context->DefaultReactor()) {}
-  UnaryCall(grpc::CallbackServerContext* context,
-            grpc::ServerUnaryReactor* reactor)
-      : context_(context),
-        reactor_(reactor),
-        correlation_id_(EchoMetadata(*context)) {}
-  UnaryCall(UnaryCall&& other) noexcept
-      : context_(other.context_),
-        reactor_(std::exchange(other.reactor_, nullptr)),
-        correlation_id_(std::move(other.correlation_id_)),
-        slot_(std::move(other.slot_)) {}
+  UnaryCall(DrainSignal& end, grpc::CallbackServerContext* context)
+      : UnaryCall(end, context, context->DefaultReactor()) {}
+  UnaryCall(DrainSignal& end, grpc::CallbackServerContext* context,
+            grpc::ServerUnaryReactor* reactor);
+  UnaryCall(UnaryCall&&) noexcept = default;
   UnaryCall& operator=(UnaryCall&&) = delete;
-  ~UnaryCall() {
-    if (reactor_ != nullptr) Finish(ServerIsDraining());
-  }
+  ~UnaryCall();
 
   // Takes a place among the calls that wait for somebody, until the end.
   // Errors: RESOURCE_EXHAUSTED · TOO_MANY_CALLS; INVALID_ARGUMENT when
@@ -74,20 +71,37 @@ class UnaryCall {
                          std::size_t max_bytes = 64 << 10);
 
   // What the handler returns. Only before Finish.
-  grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+  grpc::ServerUnaryReactor* reactor() const { return open_->reactor; }
 
   const std::string& correlation_id() const { return correlation_id_; }
 
-  // Once. With OK the response that the handler was given is sent.
-  void Finish(const absl::Status& status) {
-    std::exchange(reactor_, nullptr)->Finish(FinalStatus(*context_, status));
+  // Once. With OK the response is sent as it is.
+  void Finish(const absl::Status& status);
+
+  // Once. `fill` writes the response that the handler was given; it is not
+  // called when there is none to write, or no longer.
+  template <typename T, typename Fill>
+  void Finish(absl::StatusOr<T> answer, Fill fill) {
+    if (!open_->Claim()) return;
+    if (answer.ok()) fill(*std::move(answer));
+    open_->Finish(answer.status());
   }
 
  private:
-  grpc::CallbackServerContext* context_;
-  grpc::ServerUnaryReactor* reactor_;
+  // Whoever claims it first answers.
+  struct Open {
+    grpc::CallbackServerContext& context;
+    grpc::ServerUnaryReactor* const reactor;
+    std::atomic<bool> claimed = false;
+
+    bool Claim() { return !claimed.exchange(true); }
+    void Finish(const absl::Status& status);
+  };
+
+  std::shared_ptr<Open> open_;  // nullptr once moved away
   std::string correlation_id_;
   std::optional<Slots::Slot> slot_;
+  DrainSignal::Subscription end_;
 };
 
 }  // namespace coord

@@ -1,4 +1,4 @@
-// Tells open streams that the server is going away.
+// Tells open calls that the server is going away.
 #ifndef SERVER_RPC_DRAIN_SIGNAL_H_
 #define SERVER_RPC_DRAIN_SIGNAL_H_
 

@@ -35,11 +35,14 @@ auto AnswerHttp(UnaryCall call, const NodeRequest& request,
                                          ": not registered here")));
       return;
     }
-    response->set_http_status(http.status);
-    ToProto(std::move(http.headers), response->mutable_headers());
-    response->set_body(std::move(http.body));
-    reactor->Count(*response);
-    call.Finish(absl::OkStatus());
+    call.Finish(absl::StatusOr<HttpResponse>(std::move(http)),
+                [response, reactor](HttpResponse answer) {
+                  response->set_http_status(answer.status);
+                  ToProto(std::move(answer.headers),
+                          response->mutable_headers());
+                  response->set_body(std::move(answer.body));
+                  reactor->Count(*response);
+                });
   };
 }
 
@@ -52,7 +55,7 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
       Context* context, const pb::CreateItResourceRequest* request,
       pb::CreateItResourceResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
-    UnaryCall call(context, reactor);
+    UnaryCall call(backend_.end, context, reactor);
     absl::Status valid =
         CheckServerName(request->type(), "", request->server_id());
     if (valid.ok() && request->body().size() > kMaxBodyBytes) {
@@ -64,7 +67,7 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
                              kMaxBodyBytes + kMaxOtherBytes);
     }
     if (!valid.ok()) {
-      call.Finish(std::move(valid));
+      call.Finish(valid);
       return reactor;
     }
     NodeRequest node_request = NodeRequestFromProto(*request);
@@ -78,12 +81,12 @@ class NodeServiceImpl final : public pb::NodeService::CallbackService {
       Context* context, const pb::DeleteServerRequest* request,
       pb::DeleteServerResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
-    UnaryCall call(context, reactor);
+    UnaryCall call(backend_.end, context, reactor);
     absl::Status valid =
         CheckServerName(request->type(), "", request->server_id());
     if (valid.ok()) valid = call.TakePlace(waiting_calls_, *request);
     if (!valid.ok()) {
-      call.Finish(std::move(valid));
+      call.Finish(valid);
       return reactor;
     }
     NodeRequest node_request = NodeRequestFromProto(*request);

@@ -89,10 +89,10 @@ auto AnswerRegistration(const SelfDoubt& self_doubt, UnaryCall call,
                         Response* response) {
   return [&self_doubt, call = std::move(call),
           response](absl::StatusOr<RegistrationView> view) mutable {
-    if (view.ok()) {
-      ToProto(*view, self_doubt.active(), response->mutable_registration());
-    }
-    call.Finish(view.status());
+    call.Finish(std::move(view), [&](const RegistrationView& registration) {
+      ToProto(registration, self_doubt.active(),
+              response->mutable_registration());
+    });
   };
 }
 
@@ -107,7 +107,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
   UnaryReactor* RegisterServer(Context* context,
                                const pb::RegisterServerRequest* request,
                                pb::RegisterServerResponse* response) override {
-    UnaryCall call(context);
+    UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
     absl::Status placed = call.TakePlace(waiting_calls_, *request);
     if (!placed.ok()) return Answer(std::move(call), std::move(placed));
@@ -144,7 +144,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
   UnaryReactor* UnregisterServer(
       Context* context, const pb::UnregisterServerRequest* request,
       pb::UnregisterServerResponse* response) override {
-    UnaryCall call(context);
+    UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
     absl::Status placed = call.TakePlace(waiting_calls_, *request);
     if (!placed.ok()) return Answer(std::move(call), std::move(placed));
@@ -153,8 +153,9 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     backend_.registrar.Unregister(
         *std::move(ref), [call = std::move(call), response](
                              absl::StatusOr<UnregisterAnswer> answer) mutable {
-          if (answer.ok()) ToProto(*answer, response);
-          call.Finish(answer.status());
+          call.Finish(std::move(answer), [&](const UnregisterAnswer& done) {
+            ToProto(done, response);
+          });
         });
     return reactor;
   }
@@ -162,7 +163,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
   UnaryReactor* EvictServer(Context* context,
                             const pb::EvictServerRequest* request,
                             pb::EvictServerResponse* response) override {
-    UnaryCall call(context);
+    UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
     absl::Status placed = call.TakePlace(waiting_calls_, *request);
     if (!placed.ok()) return Answer(std::move(call), std::move(placed));
@@ -176,8 +177,9 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
         std::move(ref->server_id), RecordVersion{request->etag()},
         [call = std::move(call),
          response](absl::StatusOr<ServerPtr> evicted) mutable {
-          if (evicted.ok()) ToProto(**evicted, response->mutable_server());
-          call.Finish(evicted.status());
+          call.Finish(std::move(evicted), [&](const ServerPtr& server) {
+            ToProto(*server, response->mutable_server());
+          });
         });
     return reactor;
   }
@@ -185,7 +187,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
   UnaryReactor* GetRegistration(
       Context* context, const pb::GetRegistrationRequest* request,
       pb::GetRegistrationResponse* response) override {
-    UnaryCall call(context);
+    UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
     auto ref = RefFromProto(*request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
@@ -199,7 +201,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
       Context* context, const pb::ListRegistrationsRequest* request,
       pb::ListRegistrationsResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
-    UnaryCall call(context, reactor);
+    UnaryCall call(backend_.end, context, reactor);
     absl::Status room = backend_.unread.CheckRoom();
     if (!room.ok()) return Answer(std::move(call), std::move(room));
     auto page = ParsePageRequest(kRegistrations, request->page_size(),
@@ -207,18 +209,18 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (!page.ok()) return Answer(std::move(call), page.status());
     if (!request->type().empty()) {
       absl::Status named = CheckClusterName(request->type(), "");
-      if (!named.ok()) return Answer(std::move(call), std::move(named));
+      if (!named.ok()) return Answer(std::move(call), named);
     }
     backend_.registrar.List(
         request->type(),
         [&self_doubt = backend_.self_doubt, call = std::move(call),
          page = *std::move(page), reactor, response](
             absl::StatusOr<std::vector<RegistrationView>> views) mutable {
-          if (views.ok()) {
-            FillRegistrations(page, *views, self_doubt.active(), response);
+          call.Finish(std::move(views), [&](auto registrations) {
+            FillRegistrations(page, registrations, self_doubt.active(),
+                              response);
             reactor->Count(*response);
-          }
-          call.Finish(views.status());
+          });
         });
     return reactor;
   }
@@ -226,49 +228,47 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
   UnaryReactor* GetCluster(Context* context,
                            const pb::GetClusterRequest* request,
                            pb::GetClusterResponse* response) override {
-    UnaryCall call(context);
-    auto snapshot = Snapshot(*request);
-    if (snapshot.ok()) {
-      ToProto(**snapshot, response->mutable_cluster());
-      SetAge(backend_.list_ages.Judge(**snapshot).age,
-             response->mutable_cluster());
-    }
-    return Answer(std::move(call), snapshot.status());
+    UnaryCall call(backend_.end, context);
+    return Answer(std::move(call), Snapshot(*request),
+                  [this, response](const SnapshotPtr& cluster) {
+                    ToProto(*cluster, response->mutable_cluster());
+                    SetAge(backend_.list_ages.Judge(*cluster).age,
+                           response->mutable_cluster());
+                  });
   }
 
   UnaryReactor* ListClusters(Context* context,
                              const pb::ListClustersRequest* request,
                              pb::ListClustersResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
-    UnaryCall call(context, reactor);
+    UnaryCall call(backend_.end, context, reactor);
     absl::Status room = backend_.unread.CheckRoom();
     if (!room.ok()) return Answer(std::move(call), std::move(room));
     auto page = ParsePageRequest(kClusters, request->page_size(),
                                  request->page_token());
-    if (page.ok()) {
-      FillClusters(*page, backend_.membership.List(), backend_.list_ages,
-                   response);
-    }
-    reactor->Count(*response);
-    return Answer(std::move(call), page.status());
+    return Answer(std::move(call), std::move(page),
+                  [this, reactor, response](const PageRequest& asked) {
+                    FillClusters(asked, backend_.membership.List(),
+                                 backend_.list_ages, response);
+                    reactor->Count(*response);
+                  });
   }
 
   UnaryReactor* ListServers(Context* context,
                             const pb::ListServersRequest* request,
                             pb::ListServersResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
-    UnaryCall call(context, reactor);
+    UnaryCall call(backend_.end, context, reactor);
     absl::Status room = backend_.unread.CheckRoom();
     if (!room.ok()) return Answer(std::move(call), std::move(room));
     auto page =
         ParsePageRequest(kServers, request->page_size(), request->page_token());
     if (!page.ok()) return Answer(std::move(call), page.status());
-    auto snapshot = Snapshot(*request);
-    if (snapshot.ok()) {
-      FillServers(*page, **snapshot, backend_.list_ages, response);
-    }
-    reactor->Count(*response);
-    return Answer(std::move(call), snapshot.status());
+    return Answer(std::move(call), Snapshot(*request),
+                  [this, &page, reactor, response](const SnapshotPtr& cluster) {
+                    FillServers(*page, *cluster, backend_.list_ages, response);
+                    reactor->Count(*response);
+                  });
   }
 
   grpc::ServerWriteReactor<pb::WatchClusterResponse>* WatchCluster(
@@ -278,16 +278,23 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
 
  private:
   // Finishes at once; returns what the handler returns.
-  static UnaryReactor* Answer(UnaryCall call, absl::Status status) {
+  static UnaryReactor* Answer(UnaryCall call, const absl::Status& status) {
     UnaryReactor* reactor = call.reactor();
-    call.Finish(std::move(status));
+    call.Finish(status);
+    return reactor;
+  }
+  template <typename T, typename Fill>
+  static UnaryReactor* Answer(UnaryCall call, absl::StatusOr<T> answer,
+                              Fill fill) {
+    UnaryReactor* reactor = call.reactor();
+    call.Finish(std::move(answer), std::move(fill));
     return reactor;
   }
 
   template <typename Request, typename Response>
   UnaryReactor* SetDraining(Context* context, const Request& request,
                             bool draining, Response* response) {
-    UnaryCall call(context);
+    UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
     absl::Status placed = call.TakePlace(waiting_calls_, request);
     if (!placed.ok()) return Answer(std::move(call), std::move(placed));

@@ -51,6 +51,9 @@ struct RpcBackend {
   // called before grpc::Server::Shutdown, which would wait for them.
   DrainSignal& drain;
   UnreadAnswers& unread;
+  // Its Drain answers every unary call that is still open; to be called before
+  // grpc::Server::Shutdown has waited for them in vain.
+  DrainSignal& end;
 };
 
 // Each lives as long as the grpc::Server it is registered with.

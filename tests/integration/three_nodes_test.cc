@@ -104,7 +104,7 @@ TEST_F(ThreeNodesTest, AKilledOneIsAFailureThenEvictedAndMayComeBack) {
 TEST_F(ThreeNodesTest, AStoppingServerRefusesAndEndsItsStreams) {
   Watcher watcher(*registry_, "mTest");
   ASSERT_TRUE(watcher.Next().has_snapshot());
-  server_->Stop();
+  EXPECT_TRUE(server_->Stop().ok());
   const absl::Status status = watcher.End();
   EXPECT_TRUE(HasReason(status, Reason::kDraining)) << status;
 }

@@ -15,6 +15,8 @@ Config TestConfig() {
   config.http_address = "127.0.0.1:0";
   config.listener.port = 0;
   config.evictor.probe_pause = absl::Milliseconds(1);
+  // What a test leaves open is not waited for.
+  config.drain_timeout = absl::Milliseconds(100);
   return config;
 }
 
@@ -32,7 +34,7 @@ ClusterTest::ClusterTest(const Config& config)
       registry_(pb::RegistryService::NewStub(channel_)),
       fan_out_(pb::FanOutService::NewStub(channel_)) {}
 
-ClusterTest::~ClusterTest() { server_->Stop(); }
+ClusterTest::~ClusterTest() { server_->Stop().IgnoreError(); }
 
 pb::RegisterServerRequest ClusterTest::Registration(
     const std::string& server_id, const std::string& base_url, bool node_api) {

@@ -1,3 +1,4 @@
+#include <future>
 #include <set>
 #include <string>
 #include <vector>
@@ -7,6 +8,8 @@
 #include "common/grpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/on_loop.h"
+#include "tests/unit/registry/paused_writer.h"
 #include "tests/unit/rpc/service_fixture.h"
 
 namespace coord {
@@ -272,6 +275,44 @@ TEST_F(RegistryServiceTest, TraceStateComesBackToo) {
   const auto& metadata = context.GetServerInitialMetadata();
   ASSERT_EQ(metadata.count("tracestate"), 1u);
   EXPECT_EQ(metadata.find("tracestate")->second, "rojo=1");
+}
+
+// --- the end -----------------------------------------------------------------
+
+constexpr char kNotKnown[] =
+    "serve call: this clusterd stopped before it knew the answer";
+
+TEST_F(RegistryServiceTest, TheEndAnswersACallThatSomebodyKeeps) {
+  PausedWriter paused(*database_);
+  auto answer = std::async(std::launch::async, [this] {
+    pb::RegisterServerRequest request;
+    request.mutable_server()->set_type("mTest");
+    request.mutable_server()->set_server_id("a");
+    request.mutable_server()->set_cluster_base_url("http://127.0.0.1:1");
+    request.mutable_ttl()->set_seconds(3600);
+    pb::RegisterServerResponse response;
+    return Do(&Stub::RegisterServer, request, &response);
+  });
+  while (OnLoop(loop_, [this] { return registrar_->Count(); }) == 0) {
+  }
+  end_.Drain();
+  const absl::Status status = answer.get();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(HasReason(status, Reason::kDraining));
+  EXPECT_EQ(status.message(), kNotKnown);
+  EXPECT_TRUE(DetailOf(status).retry_after.has_value());
+  // The store's answer comes late and finds nobody.
+}
+
+TEST_F(RegistryServiceTest, AfterTheEndACallIsAnsweredAtOnce) {
+  Register("a");
+  end_.Drain();
+  pb::GetClusterRequest request;
+  request.set_type("mTest");
+  pb::GetClusterResponse response;
+  const absl::Status status = Do(&Stub::GetCluster, request, &response);
+  EXPECT_TRUE(HasReason(status, Reason::kDraining));
+  EXPECT_EQ(status.message(), kNotKnown);
 }
 
 }  // namespace

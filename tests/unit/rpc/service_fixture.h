@@ -117,6 +117,7 @@ class ServiceTest : public testing::Test {
   DrainSignal drain_;
   IgnoreUnread ignore_unread_;
   std::unique_ptr<UnreadAnswers> unread_;
+  DrainSignal end_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -1,0 +1,32 @@
+// An I/O thread and the connections that live on it.
+#ifndef SERVER_LANE_H_
+#define SERVER_LANE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/http/asio_loop.h"
+#include "server/http/client.h"
+
+namespace coord {
+
+struct Lane {
+  // `name` is the thread's, at most 15 bytes. Errors: HttpClient::Create's.
+  static absl::StatusOr<Lane> New(const std::string& name,
+                                  const HttpClientOptions& options) {
+    Lane lane{std::make_unique<AsioLoop>(name), nullptr};
+    absl::StatusOr<std::unique_ptr<HttpClient>> client =
+        HttpClient::Create(*lane.loop, options);
+    if (!client.ok()) return client.status();
+    lane.client = *std::move(client);
+    return lane;
+  }
+
+  std::unique_ptr<AsioLoop> loop;
+  std::unique_ptr<HttpClient> client;
+};
+
+}  // namespace coord
+
+#endif  // SERVER_LANE_H_
