@@ -140,6 +140,11 @@ void DeclareRegistration(CLI::App& app, Config& config) {
                  "how often a service without ttl is probed");
   group.Count("--probe_misses", "", registrar.probe_misses, 1, 100,
               "missed probes in a row after which a service is dead");
+  group.Duration("--resume_grace", "CLUSTERD_RESUME_GRACE",
+                 registrar.resume_grace, absl::ZeroDuration(), absl::Hours(24),
+                 "after a restart a session that was kept alive lives for so "
+                 "long at the least, however short its ttl: its caller has to "
+                 "find clusterd again");
   group.Count(
       "--max_registrations", "", registrar.max_registrations, 1, 10'000'000,
       "servers registered at one time, by RPC and by the routes of mIT");

@@ -137,6 +137,7 @@ absl::Status ClusterServer::Impl::Start() {
       return status;
     }
   }
+  registrar_->StartResumed();
   control_.loop->Post([this] { ExpireNowAndThen(); });
   RegisterOwnServer();
   ready_ = true;

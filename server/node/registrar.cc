@@ -22,6 +22,10 @@ void Registrar::Resume(std::vector<StoredRegistration> registrations) {
       });
 }
 
+void Registrar::StartResumed() {
+  loop_.Post([impl = impl_] { impl->StartResumed(); });
+}
+
 void Registrar::Register(RegisterCommand command, Done<RegistrationView> done) {
   loop_.Post([impl = impl_, command = std::move(command),
               done = std::move(done)]() mutable {

@@ -30,6 +30,9 @@ struct RegistrarOptions {
   int probe_misses = 3;  // in a row: dead
   absl::Duration min_ttl = absl::Seconds(1);
   absl::Duration max_ttl = absl::Hours(24);
+  // How long a session of an earlier life of this process lives at the least
+  // without being heard from: its caller may need a while to find us again.
+  absl::Duration resume_grace = absl::Seconds(45);
   // When a lone server registers once more: this, and up to lone_jitter.
   absl::Duration lone_recheck = absl::Seconds(60);
   absl::Duration lone_jitter = absl::Seconds(10);
@@ -117,10 +120,14 @@ class Registrar {
   // After the loop stopped.
   ~Registrar();
 
-  // Takes up what an earlier life of this process held: each session starts
-  // with a full ttl, and nothing is sent for a server until its caller speaks
-  // or its probe succeeds. Once, before anything else.
+  // Takes up what an earlier life of this process held: no session ends before
+  // StartResumed, and nothing is sent for a server until its caller speaks or
+  // its probe succeeds. Once, before anything else.
   void Resume(std::vector<StoredRegistration> registrations);
+  // Callers can reach this process from now on: each session that was taken up
+  // and is not heard from ends after its ttl, and after resume_grace at the
+  // earliest. Once.
+  void StartResumed();
 
   // Errors: see RegistryService.RegisterServer.
   void Register(RegisterCommand command, Done<RegistrationView> done);

@@ -114,11 +114,14 @@ void Registrar::Impl::Resume(std::vector<StoredRegistration> registrations) {
     auto registration =
         std::make_shared<Registration>(context_, *this, std::move(incarnation));
     registrations_[registration->key()] = registration;
-    sessions_.Open(stored.session_id, registration->key(), stored.ttl,
-                   context_.loop.Now());
+    sessions_.Resume(stored.session_id, registration->key(), stored.ttl);
     registration->TakeUp(stored, kResumedProbeSpacing * probes);
     if (!stored.ttl) ++probes;
   }
+}
+
+void Registrar::Impl::StartResumed() {
+  sessions_.StartResumed(context_.options.resume_grace, context_.loop.Now());
   ArmSessionTimer();
 }
 

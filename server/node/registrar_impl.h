@@ -25,6 +25,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
        RegistrarOptions options);
 
   void Resume(std::vector<StoredRegistration> registrations);
+  void StartResumed();
   void Register(RegisterCommand command, Done<RegistrationView> done);
   void KeepAlive(const std::string& session_id, Done<KeepAliveAnswer> done);
   void SetDraining(const RegistrationRef& ref, bool draining,

@@ -1,5 +1,6 @@
 #include "server/node/session_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/error.h"
@@ -13,6 +14,21 @@ void SessionTable::Open(const std::string& session_id, RegistrationKey key,
     leases_.Grant(session_id, now + *ttl);
   } else {
     leases_.Release(session_id);
+  }
+}
+
+void SessionTable::Resume(const std::string& session_id, RegistrationKey key,
+                          std::optional<absl::Duration> ttl) {
+  sessions_[session_id] = {std::move(key), ttl};
+  if (ttl) resumed_.push_back(session_id);
+}
+
+void SessionTable::StartResumed(absl::Duration grace, absl::Time now) {
+  for (const std::string& session_id : std::exchange(resumed_, {})) {
+    auto it = sessions_.find(session_id);
+    const bool over = it == sessions_.end() || !it->second.ttl;
+    if (over || leases_.ExpiryOf(session_id)) continue;
+    leases_.Grant(session_id, now + std::max(*it->second.ttl, grace));
   }
 }
 
@@ -46,7 +62,10 @@ absl::StatusOr<absl::Duration> SessionTable::Touch(
 
 void SessionTable::Renew(absl::Time now) {
   for (const auto& [session_id, session] : sessions_) {
-    if (session.ttl) leases_.Grant(session_id, now + *session.ttl);
+    // One without an expiry was resumed and not started.
+    const std::optional<absl::Time> expiry = leases_.ExpiryOf(session_id);
+    if (!session.ttl || !expiry) continue;
+    leases_.Grant(session_id, std::max(*expiry, now + *session.ttl));
   }
 }
 

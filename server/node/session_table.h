@@ -48,6 +48,13 @@ class SessionTable {
   // from `now`, without a ttl for ever.
   void Open(const std::string& session_id, RegistrationKey key,
             std::optional<absl::Duration> ttl, absl::Time now);
+  // Opens a session of an earlier life of this process. One with a ttl does not
+  // expire before StartResumed.
+  void Resume(const std::string& session_id, RegistrationKey key,
+              std::optional<absl::Duration> ttl);
+  // Callers can reach this process from `now` on: each session that was resumed
+  // lives for its ttl, and for `grace` at the least, unless it was heard from.
+  void StartResumed(absl::Duration grace, absl::Time now);
   // It is over: asked for, it is LEASE_EXPIRED from now on.
   void Close(const std::string& session_id);
   // The same, but remembered as SESSION_SUPERSEDED.
@@ -60,7 +67,8 @@ class SessionTable {
   // SESSION_SUPERSEDED.
   absl::StatusOr<absl::Duration> Touch(const std::string& session_id,
                                        absl::Time now);
-  // Gives every session a full ttl from `now`.
+  // Gives every session a full ttl from `now`, and takes nothing from one that
+  // has more.
   void Renew(absl::Time now);
   // nullptr when there is no such session. Valid until the next change.
   const RegistrationKey* Find(const std::string& session_id) const;
@@ -86,6 +94,7 @@ class SessionTable {
   const std::size_t max_superseded_;
   absl::flat_hash_map<std::string, Session> sessions_;
   LeaseTable<std::string> leases_;
+  std::vector<std::string> resumed_;  // until StartResumed
   absl::flat_hash_set<std::string> superseded_;
   std::deque<std::string> superseded_order_;
 };

@@ -35,6 +35,7 @@ class LocalRegistrationTest : public NodeFixture {
   void RestartAt(const std::string& address) {
     Restart({.advertised_address = address});
     registrar_->Resume(Stored());
+    registrar_->StartResumed();
     Settle();
   }
 };

@@ -17,8 +17,17 @@ using ::testing::SizeIs;
 
 class ResumeTest : public NodeFixture {
  protected:
-  void RestartAndResume() {
-    Restart();
+  // Without a grace sessions live for their ttl alone.
+  void RestartAndResume(absl::Duration grace = absl::ZeroDuration()) {
+    Resume(grace);
+    registrar_->StartResumed();
+    loop_.RunPosted();
+  }
+  // Up to where nobody can reach it yet.
+  void Resume(absl::Duration grace) {
+    RegistrarOptions options;
+    options.resume_grace = grace;
+    Restart(options);
     registrar_->Resume(Stored());
     loop_.RunPosted();
     calls_before_ = registry_.register_calls;
@@ -64,6 +73,37 @@ TEST_F(ResumeTest, EachSessionStartsWithAFullTtl) {
   Advance(absl::Seconds(1));
   EXPECT_FALSE(IsHeld("a"));
   EXPECT_THAT(Stored(), IsEmpty());
+}
+
+TEST_F(ResumeTest, AShortSessionGetsTheGraceOnce) {
+  const std::string session =
+      Registered(Command("a", absl::Seconds(10))).session_id;
+  RestartAndResume(absl::Seconds(45));
+  Advance(absl::Seconds(44));
+  ASSERT_TRUE(KeepAlive(session).ok());
+  Advance(absl::Seconds(9));
+  EXPECT_TRUE(IsHeld("a"));
+  Advance(absl::Seconds(1));
+  EXPECT_FALSE(IsHeld("a"));
+}
+
+TEST_F(ResumeTest, TheGraceBeginsWhenCallersCanReachIt) {
+  Registered(Command("a", absl::Seconds(10)));
+  Resume(absl::Seconds(45));
+  Advance(absl::Minutes(5));
+  registrar_->StartResumed();
+  loop_.RunPosted();
+  Advance(absl::Seconds(44));
+  EXPECT_TRUE(IsHeld("a"));
+  Advance(absl::Seconds(1));
+  EXPECT_FALSE(IsHeld("a"));
+}
+
+TEST_F(ResumeTest, ASessionOfThisLifeGetsNoGrace) {
+  RestartAndResume(absl::Seconds(45));
+  Registered(Command("a", absl::Seconds(10)));
+  Advance(absl::Seconds(10));
+  EXPECT_FALSE(IsHeld("a"));
 }
 
 TEST_F(ResumeTest, AProbedServiceIsProbedFirst) {

@@ -51,6 +51,48 @@ TEST(SessionTableTest, ARenewalGivesEverySessionAFullTtl) {
   EXPECT_EQ(sessions.TakeExpired(absl::InfiniteFuture()).size(), 1u);
 }
 
+TEST(SessionTableTest, AResumedSessionDoesNotExpireBeforeItIsStarted) {
+  SessionTable sessions;
+  sessions.Resume("s", kKey, absl::Seconds(10));
+  sessions.Renew(kStart);
+  EXPECT_EQ(sessions.NextCheck(), absl::InfiniteFuture());
+  EXPECT_TRUE(sessions.TakeExpired(absl::InfiniteFuture()).empty());
+  EXPECT_NE(sessions.Find("s"), nullptr);
+}
+
+TEST(SessionTableTest, AResumedSessionLivesForTheGraceAndForItsTtl) {
+  SessionTable sessions;
+  sessions.Resume("short", kKey, absl::Seconds(10));
+  sessions.Resume("long", {"t", "b", ""}, absl::Seconds(60));
+  sessions.Resume("ever", {"t", "c", ""}, std::nullopt);
+  sessions.StartResumed(absl::Seconds(45), kStart);
+  EXPECT_TRUE(sessions.TakeExpired(kStart + absl::Seconds(44)).empty());
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(45)).size(), 1u);
+  EXPECT_TRUE(sessions.TakeExpired(kStart + absl::Seconds(59)).empty());
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(60)).size(), 1u);
+  EXPECT_TRUE(sessions.TakeExpired(absl::InfiniteFuture()).empty());
+}
+
+TEST(SessionTableTest, AResumedSessionThatIsHeardFromLivesForItsTtl) {
+  SessionTable sessions;
+  sessions.Resume("early", kKey, absl::Seconds(10));
+  sessions.Resume("late", {"t", "b", ""}, absl::Seconds(10));
+  EXPECT_TRUE(sessions.Touch("early", kStart).ok());
+  sessions.StartResumed(absl::Seconds(45), kStart);
+  EXPECT_TRUE(sessions.Touch("late", kStart + absl::Seconds(1)).ok());
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(10)).size(), 1u);
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(11)).size(), 1u);
+}
+
+TEST(SessionTableTest, ARenewalTakesNothingFromAResumedSession) {
+  SessionTable sessions;
+  sessions.Resume("s", kKey, absl::Seconds(10));
+  sessions.StartResumed(absl::Seconds(45), kStart);
+  sessions.Renew(kStart + absl::Seconds(1));
+  EXPECT_TRUE(sessions.TakeExpired(kStart + absl::Seconds(44)).empty());
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(45)).size(), 1u);
+}
+
 TEST(SessionTableTest, TellsWhyASessionIsClosed) {
   SessionTable sessions;
   sessions.Open("old", kKey, std::nullopt, kStart);

@@ -76,6 +76,14 @@ TEST(CommandLine, AdvertiseTakesAnAddressThatOthersReach) {
                         "machine"));
 }
 
+TEST(CommandLine, SessionsGetTimeAfterARestart) {
+  EXPECT_EQ(ParseOk({}).registrar.resume_grace, absl::Seconds(45));
+  EXPECT_EQ(ParseOk({"--resume_grace=0"}).registrar.resume_grace,
+            absl::ZeroDuration());
+  const ScopedEnvironment grace("CLUSTERD_RESUME_GRACE", "2m");
+  EXPECT_EQ(ParseOk({}).registrar.resume_grace, absl::Minutes(2));
+}
+
 TEST(CommandLine, BodiesOfRequestsHaveALimitOfTheirOwn) {
   EXPECT_EQ(ParseOk({}).listener.max_body_bytes, 1u << 20);
   EXPECT_EQ(ParseOk({"--max_http_body_bytes=4194304"}).listener.max_body_bytes,
