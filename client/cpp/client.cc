@@ -10,10 +10,26 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cpp/address.h"
 #include "common/grpc_status.h"
 
 namespace coord {
 namespace {
+
+// A connection attempt that is not answered is given up after this long: the
+// packets may go to an address where nobody is any more, and another attempt
+// may find where clusterd is now. gRPC's own value is 20 s.
+constexpr int kConnectTimeoutMs = 2000;
+constexpr int kFirstReconnectWaitMs = 200;
+// gRPC adds up to a fifth, and gives no attempt up before the wait is over.
+constexpr int kLongestReconnectWaitMs = 1600;
+// How soon a name may be looked up again; gRPC's own value is 30 s.
+constexpr int kResolutionPauseMs = 1000;
+// A connection that is silent for so long while somebody waits is asked for a
+// sign of life, and given up if none comes. clusterd allows a question every
+// 5 s.
+constexpr int kKeepaliveTimeMs = 10'000;
+constexpr int kKeepaliveTimeoutMs = 5000;
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -51,9 +67,30 @@ absl::StatusOr<Response> Call(const std::unique_ptr<Stub>& stub,
   return response;
 }
 
+grpc::ChannelArguments ConnectionSettings() {
+  grpc::ChannelArguments arguments;
+  // Answers are bounded by what the request asks for: a page size, or
+  // max_answer_bytes.
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+                   kFirstReconnectWaitMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectWaitMs);
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS,
+                   kResolutionPauseMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // Otherwise only two questions are asked between two messages.
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return arguments;
+}
+
 }  // namespace
 
 absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
+  const absl::StatusOr<std::string> target = GrpcTarget(options.address);
+  if (!target.ok()) return target.status();
   std::shared_ptr<grpc::ChannelCredentials> credentials =
       grpc::InsecureChannelCredentials();
   if (!options.tls_ca_file.empty()) {
@@ -63,17 +100,8 @@ absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
     ssl.pem_root_certs = *std::move(ca);
     credentials = grpc::SslCredentials(ssl);
   }
-  grpc::ChannelArguments arguments;
-  // Answers are bounded by what the request asks for: a page size, or
-  // max_answer_bytes.
-  arguments.SetMaxReceiveMessageSize(-1);
-  // gRPC would wait up to two minutes before it looks for a lost clusterd
-  // again, longer than most sessions live.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return Client(
-      grpc::CreateCustomChannel(options.address, credentials, arguments),
+      grpc::CreateCustomChannel(*target, credentials, ConnectionSettings()),
       options.timeout);
 }
 

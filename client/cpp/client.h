@@ -23,7 +23,8 @@ namespace coord {
 namespace pb = ::mimik::cluster::v1;
 
 struct ClientOptions {
-  std::string address = "127.0.0.1:7700";  // `host:port` or `unix:path`
+  // `HOST[:PORT]`, port 7700 if not given, or `unix:PATH`; see address.h.
+  std::string address = "127.0.0.1:7700";
   // PEM file with the authorities that may have signed clusterd's certificate.
   // Empty: the connection is not encrypted.
   std::string tls_ca_file;
@@ -44,8 +45,11 @@ struct CallOptions {
 class Client {
  public:
   // Does not wait for the connection, which is made by the first call and
-  // again, with backoff, whenever it is lost. Ignores proxies named in the
-  // environment. Errors: NOT_FOUND (the CA file cannot be read).
+  // again, with backoff up to 2 s, whenever it is lost. An attempt that is not
+  // answered is given up after 2 s, and one that comes later looks up the name
+  // anew; a connection that gives no sign of life for 15 s while a call waits
+  // is lost. Ignores proxies named in the environment. Errors:
+  // INVALID_ARGUMENT (the address), NOT_FOUND (the CA file cannot be read).
   static absl::StatusOr<Client> Connect(const ClientOptions& options);
 
   explicit Client(std::shared_ptr<grpc::Channel> channel,

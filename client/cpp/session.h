@@ -48,9 +48,10 @@ struct SessionOptions {
 // Registers the server and keeps it alive on a KeepAlive stream, once in a
 // third of the ttl ± 10 %. An answer that does not come within the next third
 // counts as a loss of the connection. After a loss the session resumes; when
-// clusterd no longer knows it (LEASE_EXPIRED) the server is registered again,
-// as a new session. A session that was superseded stops for good, because two
-// that registered again by themselves would replace each other forever.
+// clusterd no longer knows it (LEASE_EXPIRED) the server is registered again
+// within 250 ms, as a new session; only if that fails, after a wait. A session
+// that was superseded stops for good, because two that registered again by
+// themselves would replace each other forever.
 //
 // When a clusterd restarts, all its sessions are lost in one moment. They come
 // back spread over the upper half of each wait, and each wait is twice the one

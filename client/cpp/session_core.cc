@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/random/distributions.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/async_call.h"
 #include "client/cpp/proto_time.h"
@@ -14,6 +15,8 @@ namespace {
 using Async = pb::RegistryService::StubInterface::async_interface;
 
 constexpr double kJitter = 0.1;
+// After LEASE_EXPIRED. Spreads those who lost their sessions in one moment.
+constexpr absl::Duration kLongestWaitToRegister = absl::Milliseconds(250);
 
 absl::Status ToStatus(const pb::KeepAliveError& error) {
   const auto reason = ReasonFromName(error.reason());
@@ -92,11 +95,12 @@ void SessionCore::OnResponse(const pb::KeepAliveResponse& response) {
   registration_.clear_session_id();
   const absl::Status status = ToStatus(response.error());
   if (IsFinal(status)) return Stop(status);
-  Lose(status);
+  RegisterAgain(status);
 }
 
 void SessionCore::OnAlive(const pb::KeepAliveSuccess& success) {
   losses_ = 0;
+  at_once_ = true;
   registration_.mutable_server()->set_etag(success.etag());
   if (registration_.state() != success.state()) {
     registration_.set_state(success.state());
@@ -125,6 +129,18 @@ void SessionCore::Lose(const absl::Status& status) {
       Send();
     }
   });
+  TellLoss(status);
+}
+
+void SessionCore::RegisterAgain(const absl::Status& status) {
+  if (!std::exchange(at_once_, false)) return Lose(status);
+  losses_ = 0;
+  StartTimer(kLongestWaitToRegister * absl::Uniform(random_, 0.0, 1.0),
+             [this] { Register(); });
+  TellLoss(status);
+}
+
+void SessionCore::TellLoss(const absl::Status& status) {
   if (options_.callbacks.on_lost) options_.callbacks.on_lost(status);
 }
 

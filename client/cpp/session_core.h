@@ -44,6 +44,10 @@ class SessionCore {
 
   // Tells the loss and tries again after a wait.
   void Lose(const absl::Status& status);
+  // clusterd answered and no longer knows the session: registers at once, if
+  // that was not tried since a KeepAlive was last answered well.
+  void RegisterAgain(const absl::Status& status);
+  void TellLoss(const absl::Status& status);
   // Ends for good.
   void Stop(const absl::Status& status);
   void StartTimer(absl::Duration delay, EventLoop::Task task);
@@ -59,6 +63,7 @@ class SessionCore {
 
   pb::Registration registration_;  // without session_id: none is held
   int losses_ = 0;                 // since a KeepAlive was last answered well
+  bool at_once_ = true;            // the next LEASE_EXPIRED needs no backoff
   TimerId timer_ = kNoTimer;       // to send, to give up an answer, or to retry
   std::function<void()> cancel_call_;        // set: a call is in flight
   std::shared_ptr<KeepAliveStream> stream_;  // until it is done

@@ -138,8 +138,7 @@ TEST_F(SessionCoreTest, RegistersAgainAfterLeaseExpired) {
 
   EXPECT_TRUE(HasReason(losses_[0], Reason::kLeaseExpired)) << losses_[0];
   EXPECT_EQ(losses_[0].message(), "keep alive: the session is over");
-  ASSERT_THAT(loop_.NextTimer(),
-              AllOf(Ge(absl::Milliseconds(500)), Le(absl::Seconds(1))));
+  ASSERT_THAT(loop_.NextTimer(), Le(absl::Milliseconds(250)));
   EXPECT_THAT(server_.registered(), SizeIs(1));
   loop_.Advance(loop_.NextTimer());
   AwaitUpdates(2);
@@ -147,6 +146,73 @@ TEST_F(SessionCoreTest, RegistersAgainAfterLeaseExpired) {
   ASSERT_THAT(server_.registered(), SizeIs(2));
   EXPECT_EQ(server_.registered()[1].session_id(), "");
   EXPECT_EQ(updates_[1].session_id(), "session-2");
+}
+
+TEST_F(SessionCoreTest, RegistersAgainAtOnceHoweverLongClusterdWasAway) {
+  std::atomic<bool> forgotten = false;
+  server_.on_keep_alive = [&forgotten](const auto& request) {
+    pb::KeepAliveResponse response = Alive(request);
+    response.mutable_success()->set_state(pb::REGISTRATION_STATE_ORPHAN);
+    return forgotten && request.session_id() == "session-1"
+               ? Dead(request, "LEASE_EXPIRED")
+               : response;
+  };
+  Start();
+  AwaitUpdates(2);
+  server_.Stop();
+  std::size_t losses = 0;
+  while (losses < 5) {
+    AwaitLosses(++losses);
+    if (losses < 5) loop_.Advance(loop_.NextTimer());
+  }
+  forgotten = true;
+  server_.Start();
+  AwaitConnection();
+  loop_.Advance(loop_.NextTimer());
+  AwaitLosses(6);
+
+  EXPECT_TRUE(HasReason(losses_[5], Reason::kLeaseExpired)) << losses_[5];
+  ASSERT_THAT(loop_.NextTimer(), Le(absl::Milliseconds(250)));
+  loop_.Advance(loop_.NextTimer());
+  AwaitUpdates(3);
+  EXPECT_EQ(updates_[2].session_id(), "session-2");
+}
+
+TEST_F(SessionCoreTest, WaitsWhenRegisteringAtOnceFails) {
+  server_.on_keep_alive = [](const auto& request) {
+    return Dead(request, "LEASE_EXPIRED");
+  };
+  std::atomic<int> asked = 0;
+  const auto succeed = server_.on_register;
+  server_.on_register = [&](const auto& request, auto* response) {
+    if (++asked == 1) return succeed(request, response);
+    return Refuse(Reason::kDraining, "register: it is shutting down");
+  };
+  Start();
+  AwaitLosses(1);
+  for (const int limit : {1, 2, 4, 8}) {
+    const std::size_t losses = losses_.size();
+    loop_.Advance(loop_.NextTimer());
+    AwaitLosses(losses + 1);
+    ASSERT_THAT(loop_.NextTimer(),
+                AllOf(Ge(absl::Seconds(limit) / 2), Le(absl::Seconds(limit))));
+  }
+}
+
+TEST_F(SessionCoreTest, WaitsWhenEveryNewSessionIsOverAtOnce) {
+  server_.on_keep_alive = [](const auto& request) {
+    return Dead(request, "LEASE_EXPIRED");
+  };
+  Start();
+  AwaitLosses(1);
+  ASSERT_THAT(loop_.NextTimer(), Le(absl::Milliseconds(250)));
+  for (const int limit : {1, 2, 4, 8}) {
+    const std::size_t losses = losses_.size();
+    loop_.Advance(loop_.NextTimer());
+    AwaitLosses(losses + 1);
+    ASSERT_THAT(loop_.NextTimer(),
+                AllOf(Ge(absl::Seconds(limit) / 2), Le(absl::Seconds(limit))));
+  }
 }
 
 TEST_F(SessionCoreTest, RegistersAgainAfterAReasonItDoesNotKnow) {
