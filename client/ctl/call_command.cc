@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -123,7 +124,7 @@ class CallCommand final : public Command {
 
   void Declare(ArgParser& args) override {
     args.Positional("TYPE", "of the service", Text(request_.mutable_type()));
-    args.Positional("METHOD", "of HTTP, such as GET",
+    args.Positional("METHOD", "of HTTP, such as GET; sent in upper case",
                     Text(http().mutable_method()));
     args.Positional("PATH", "from / on; a query may follow after ?",
                     Text(&path_));
@@ -187,6 +188,8 @@ class CallCommand final : public Command {
   // Moves what was parsed aside into the request.
   void Complete() {
     const std::size_t question = path_.find('?');
+    // Methods in lower case are other methods, which nobody means.
+    absl::AsciiStrToUpper(http().mutable_method());
     http().set_path(path_.substr(0, question));
     if (question != std::string::npos) {
       http().set_query(path_.substr(question + 1));

@@ -47,7 +47,7 @@ struct CommonOptions {
 
 void DeclareCommon(ArgParser& args, Context& context, CommonOptions& common) {
   args.Section("Common options");
-  args.Option("--address", "HOST:PORT",
+  args.Option("--address", "HOST[:PORT]",
               "clusterd to talk to; else CLUSTERD_ADDRESS, else 127.0.0.1:7700",
               Text(&context.address));
   args.Option("--tls-ca", "FILE", "talk TLS and trust the CAs in this PEM file",

@@ -22,12 +22,15 @@ std::string ToJson(const google::protobuf::Message& message, bool many_lines) {
   return status.ok() ? json : absl::StrCat("{}  // ", status.ToString());
 }
 
-// `status` in words; a clusterd that was not reached is named by its address.
+// `status` in words; a clusterd that was not reached or did not answer is named
+// by its address.
 std::string Explain(const absl::Status& status, const std::string& address) {
   std::string text = ErrorText(status);
-  if (!absl::IsUnavailable(status) || DetailOf(status).reason.has_value()) {
-    return text;
+  if (DetailOf(status).reason.has_value()) return text;
+  if (absl::IsDeadlineExceeded(status)) {
+    return absl::StrCat("clusterd at ", address, " did not answer in time");
   }
+  if (!absl::IsUnavailable(status)) return text;
   // gRPC tells a chain of causes, of which the last is the one to know.
   constexpr std::string_view kCause = "Failed to connect to remote host: ";
   const std::size_t cause = text.rfind(kCause);

@@ -37,8 +37,8 @@ struct Context {
 
   absl::StatusOr<Client> Connect() const;
 
-  // Writes the error and says how to exit. A clusterd that was not reached is
-  // named by its address.
+  // Writes the error and says how to exit. A clusterd that was not reached or
+  // did not answer is named by its address.
   ExitCode Fail(const absl::Status& status) const;
 
   // Writes that something was lost and is tried again, unless `told` says that

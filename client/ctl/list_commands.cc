@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "client/ctl/command.h"
 #include "client/ctl/registration_output.h"
 #include "client/ctl/table.h"
@@ -14,16 +15,27 @@ namespace {
 
 constexpr int kPageSize = 1000;
 
-// All pages of a list in one response.
+// For all pages together.
+constexpr absl::Duration kListTimeout = absl::Seconds(10);
+
+// All pages of a list in one response. Errors: those of `rpc`,
+// DEADLINE_EXCEEDED when the last page has not come in time.
 template <typename Request, typename Response>
-absl::StatusOr<Response> AllPages(const Client& client,
+absl::StatusOr<Response> AllPages(const Context& context, const Client& client,
                                   absl::StatusOr<Response> (Client::*rpc)(
                                       const Request&, const CallOptions&) const,
                                   Request request) {
+  const absl::Time deadline =
+      absl::Now() + context.timeout.value_or(kListTimeout);
   Response all;
   request.set_page_size(kPageSize);
   do {
-    const absl::StatusOr<Response> page = (client.*rpc)(request, {});
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) {
+      return absl::DeadlineExceededError("list: there are more pages");
+    }
+    const absl::StatusOr<Response> page =
+        (client.*rpc)(request, {.timeout = left, .correlation_id = ""});
     if (!page.ok()) return page.status();
     all.MergeFrom(*page);
     if constexpr (requires { page->membership_age(); }) {
@@ -95,7 +107,8 @@ class StatusCommand final : public Command {
   ExitCode ShowAll(const Context& context, const Client& client) const {
     pb::ListRegistrationsRequest request;
     request.set_type(type_);
-    const auto response = AllPages(client, &Client::ListRegistrations, request);
+    const auto response =
+        AllPages(context, client, &Client::ListRegistrations, request);
     if (!response.ok()) return context.Fail(response.status());
     if (context.json) {
       context.PrintJson(*response);
@@ -154,8 +167,8 @@ class ClustersCommand final : public Command {
   ExitCode Run(const Context& context) override {
     const absl::StatusOr<Client> client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
-    const auto response =
-        AllPages(*client, &Client::ListClusters, pb::ListClustersRequest());
+    const auto response = AllPages(context, *client, &Client::ListClusters,
+                                   pb::ListClustersRequest());
     if (!response.ok()) return context.Fail(response.status());
     if (context.json) {
       context.PrintJson(*response);
@@ -191,7 +204,8 @@ class ServersCommand final : public Command {
     pb::ListServersRequest request;
     request.set_type(type_);
     request.set_cluster_id(cluster_id_);
-    const auto response = AllPages(*client, &Client::ListServers, request);
+    const auto response =
+        AllPages(context, *client, &Client::ListServers, request);
     if (!response.ok()) return context.Fail(response.status());
     if (context.json) {
       context.PrintJson(*response);

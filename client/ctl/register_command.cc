@@ -1,7 +1,9 @@
+#include <atomic>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "client/cpp/proto_time.h"
 #include "client/cpp/session.h"
 #include "client/ctl/command.h"
@@ -36,7 +38,9 @@ class RegisterCommand final : public Command {
             "lives. With\n--ttl somebody must keep the session alive: "
             "`clusterctl keepalive SESSION`, or this\ncommand with "
             "--keepalive, which stays until SIGINT or SIGTERM and then\n"
-            "unregisters the server.\n\n"
+            "unregisters the server; a second signal ends it at once. While "
+            "clusterd can't be\nreached it tries again, and with --timeout "
+            "fails if it is not registered by then.\n\n"
             "  clusterctl register orders --url http://10.0.0.7:8080\n"
             "  clusterctl register orders --url http://10.0.0.7:8080 "
             "--keepalive --ttl 10s\n"
@@ -119,7 +123,9 @@ class RegisterCommand final : public Command {
     if (context.timeout.has_value()) options.call_timeout = *context.timeout;
     absl::Status stopped;
     std::string told;
+    std::atomic<bool> registered = false;
     options.callbacks.on_update = [&](const pb::Registration& registration) {
+      registered = true;
       told.clear();
       PrintUpdate(context, registration);
     };
@@ -131,8 +137,14 @@ class RegisterCommand final : public Command {
       stop.Raise();
     };
     Session session(*client, std::move(options));
-    stop.Wait();
+    bool ended = stop.Wait(context.timeout.value_or(absl::InfiniteDuration()));
+    if (!ended && registered) ended = stop.Wait();
+    stop.Release();
     const auto left = session.Close();
+    if (!ended) {
+      stopped = MakeError(Reason::kNotRegistered,
+                          "register: it was not done within --timeout");
+    }
     if (!stopped.ok()) return context.Fail(stopped);
     if (!left.ok()) return context.Fail(left.status());
     if (!context.json) {
@@ -179,10 +191,10 @@ class KeepAliveCommand final : public Command {
   }
 
   ExitCode Run(const Context& context) override {
-    StopSignal stop;
+    if (every_.has_value()) EndWellOnSignal();
     const absl::StatusOr<Client> client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
-    do {
+    for (;; absl::SleepFor(*every_)) {
       const auto responses = client->KeepAlive(session_ids_);
       if (!responses.ok()) {
         if (!every_.has_value()) return context.Fail(responses.status());
@@ -195,8 +207,8 @@ class KeepAliveCommand final : public Command {
         all_alive &= Print(context, response);
       }
       if (!all_alive) return ExitCode::kFailed;
-    } while (every_.has_value() && !stop.Wait(*every_));
-    return ExitCode::kOk;
+      if (!every_.has_value()) return ExitCode::kOk;
+    }
   }
 
  private:

@@ -13,16 +13,15 @@
 namespace coord {
 
 StopSignal::StopSignal() : raised_(eventfd(0, EFD_CLOEXEC)) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signals_ = signalfd(-1, &signals, SFD_CLOEXEC);
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGINT);
+  sigaddset(&signals_, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  came_ = signalfd(-1, &signals_, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 StopSignal::~StopSignal() {
-  close(signals_);
+  close(came_);
   close(raised_);
 }
 
@@ -34,12 +33,26 @@ bool StopSignal::Wait(absl::Duration timeout) {
                              : static_cast<int>(absl::ToInt64Milliseconds(
                                    absl::Ceil(timeout, absl::Milliseconds(1))));
   std::array<pollfd, 2> waiting = {
-      {{.fd = signals_, .events = POLLIN}, {.fd = raised_, .events = POLLIN}}};
+      {{.fd = came_, .events = POLLIN}, {.fd = raised_, .events = POLLIN}}};
   int ready = 0;
   do {
     ready = poll(waiting.data(), waiting.size(), timeout_ms);
   } while (ready < 0 && errno == EINTR);
   return ready > 0;
+}
+
+void StopSignal::Release() {
+  // One that came already is no next one.
+  signalfd_siginfo taken;
+  while (read(came_, &taken, sizeof(taken)) > 0) {
+  }
+  pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+}
+
+void EndWellOnSignal() {
+  for (const int signal_number : {SIGINT, SIGTERM}) {
+    signal(signal_number, [](int) { _exit(0); });
+  }
 }
 
 }  // namespace coord

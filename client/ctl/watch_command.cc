@@ -1,3 +1,4 @@
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,9 @@
 namespace coord {
 namespace {
 
+// Without --timeout; what follows may be quiet for as long as it likes.
+constexpr absl::Duration kFirstAnswerTimeout = absl::Seconds(10);
+
 std::string ServerText(const pb::Server& server) {
   return absl::StrCat(server.server_id(), "  ", server.cluster_base_url(),
                       server.state() == pb::SERVER_STATE_ACTIVE
@@ -25,9 +29,10 @@ class WatchCommand final : public Command {
   Description Describe() const override {
     return {"watch", "Clusters", "follow the servers of a cluster",
             "First the servers that are there, then one line for each change, "
-            "until SIGINT or\nSIGTERM. A lost connection is taken up again "
-            "where it broke off. Fails if clusterd\ncan't be reached to begin "
-            "with.\n"};
+            "until SIGINT or\nSIGTERM, with --timeout for no longer than that. "
+            "A lost connection is taken up again\nwhere it broke off. Fails if "
+            "clusterd can't be reached to begin with, or does not\nanswer "
+            "within --timeout, else 10s.\n"};
   }
 
   void Declare(ArgParser& args) override {
@@ -41,7 +46,7 @@ class WatchCommand final : public Command {
     const absl::StatusOr<Client> client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
 
-    bool heard = false;
+    std::atomic<bool> heard = false;
     std::string told;
     absl::Status stopped;
     const auto end = [&stopped, &stop](const absl::Status& status) {
@@ -62,10 +67,14 @@ class WatchCommand final : public Command {
       context.TellLoss(status, told);
     };
     options.callbacks.on_stopped = end;
+    bool ended = false;
     {
       const ClusterWatch watch(*client, std::move(options));
-      stop.Wait();
+      ended = stop.Wait(context.timeout.value_or(kFirstAnswerTimeout));
+      if (!ended && heard && !context.timeout) ended = stop.Wait();
+      stop.Release();
     }
+    if (!ended && !heard) stopped = absl::DeadlineExceededError("watch");
     return stopped.ok() ? ExitCode::kOk : context.Fail(stopped);
   }
 

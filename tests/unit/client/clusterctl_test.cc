@@ -3,13 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "client/ctl/command.h"
 #include "common/error.h"
-#include "tests/unit/client/scripted_server.h"
+#include "tests/unit/client/clusterctl_fixture.h"
 
 namespace coord {
 namespace {
@@ -17,22 +16,6 @@ namespace {
 using testing::HasSubstr;
 using testing::SizeIs;
 using testing::StartsWith;
-
-class ClusterctlTest : public testing::Test {
- protected:
-  ExitCode Run(std::vector<std::string> args) {
-    out_.str("");
-    err_.str("");
-    args.insert(args.begin(), {"--address", server_.address()});
-    return RunClusterctl(args, out_, err_);
-  }
-  std::string out() const { return out_.str(); }
-  std::string err() const { return err_.str(); }
-
-  ScriptedServer server_;
-  std::ostringstream out_;
-  std::ostringstream err_;
-};
 
 TEST_F(ClusterctlTest, HelpNamesEveryCommandUnderAHeading) {
   EXPECT_EQ(Run({"--help"}), ExitCode::kOk);
@@ -83,6 +66,14 @@ TEST_F(ClusterctlTest, NamesTheAddressThatCannotBeReached) {
   EXPECT_EQ(Run({"status"}), ExitCode::kFailed);
   EXPECT_THAT(err(), StartsWith("clusterctl: clusterd at " + server_.address() +
                                 " cannot be reached: "));
+}
+
+TEST_F(ClusterctlTest, AnAddressThatIsNoneIsBadUsage) {
+  EXPECT_EQ(Run({"status", "--address", "http://clusterd:7700"}),
+            ExitCode::kBadUsage);
+  EXPECT_EQ(err(),
+            "clusterctl: connect to \"http://clusterd:7700\": is not "
+            "HOST[:PORT] or unix:PATH\n");
 }
 
 TEST_F(ClusterctlTest, TakesTheAddressFromTheEnvironment) {
@@ -299,6 +290,13 @@ TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {
   EXPECT_EQ(Run({"call", "orders", "GET", "/", "--hedge", "soon"}),
             ExitCode::kBadUsage);
   EXPECT_THAT(err(), HasSubstr("of at most 24h, or p95"));
+}
+
+TEST_F(ClusterctlTest, CallSendsTheMethodInUpperCase) {
+  EXPECT_EQ(Run({"call", "orders", "get", "/"}), ExitCode::kFailed);
+  EXPECT_EQ(server_.fanned_out()[0].http().method(), "GET");
+  EXPECT_EQ(Run({"call", "--help"}), ExitCode::kOk);
+  EXPECT_THAT(out(), HasSubstr("of HTTP, such as GET; sent in upper case\n"));
 }
 
 TEST_F(ClusterctlTest, CallExitsByTheVerdict) {
