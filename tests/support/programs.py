@@ -107,14 +107,15 @@ class Program:
 class Clusterd(Program):
     programs = {}  # "clusterd" and "clusterctl" -> path; set by main
 
-    def __init__(self, output, name, env, *flags, host="127.0.0.1", http_port=0,
-                 wrapper=()):
+    def __init__(self, output, name, env, *flags, host="127.0.0.1", grpc_port=0,
+                 http_port=0, wrapper=()):
         """`wrapper`: a command that becomes the one which it is given."""
         ports = Path(output, f"{name}.ports")
         ports.unlink(missing_ok=True)
         super().__init__(
             output, name,
-            [*wrapper, self.programs["clusterd"], f"--grpc_address={host}:0",
+            [*wrapper, self.programs["clusterd"],
+             f"--grpc_address={host}:{grpc_port}",
              f"--http_address={host}:{http_port}", f"--port_file={ports}",
              "--log_level=debug", *flags], env)
         self.output = output

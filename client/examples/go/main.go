@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 
 	pb "hello/clusterv1"
 )
@@ -26,6 +28,19 @@ const (
 )
 
 type object map[string]any
+
+// What gRPC does by itself is made for servers that stay where they are.
+var (
+	// Gives up an attempt to connect that is not answered after 2 s, not 20.
+	connectParams = grpc.ConnectParams{
+		Backoff: backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6,
+			Jitter: 0.2, MaxDelay: 1600 * time.Millisecond},
+		MinConnectTimeout: 2 * time.Second,
+	}
+	// Notices a connection that leads nowhere any more.
+	keepaliveParams = keepalive.ClientParameters{
+		Time: 10 * time.Second, Timeout: 5 * time.Second}
+)
 
 // service answers HTTP requests.
 type service struct {
@@ -77,7 +92,8 @@ func env(name, otherwise string) string {
 
 func run() error {
 	connection, err := grpc.NewClient(env("CLUSTERD_ADDRESS", "127.0.0.1:7700"),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(connectParams), grpc.WithKeepaliveParams(keepaliveParams))
 	if err != nil {
 		return err
 	}

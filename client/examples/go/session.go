@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"math/rand"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -15,7 +16,12 @@ import (
 	pb "hello/clusterv1"
 )
 
-const ttl = 10 * time.Second
+const (
+	ttl                   = 10 * time.Second
+	shortestWait          = 500 * time.Millisecond
+	longestWait           = 15 * time.Second
+	longestWaitToRegister = 250 * time.Millisecond
+)
 
 var (
 	errExpired    = errors.New("session is over")
@@ -32,13 +38,14 @@ type session struct {
 // Run returns once ctx is done, and has unregistered the server by then, or
 // when a newer incarnation of it was registered.
 func (s *session) Run(ctx context.Context) error {
-	const shortest, longest = 500 * time.Millisecond, 15 * time.Second
-	wait := shortest
+	wait, atOnce := shortestWait, true
 	for {
 		err := s.register(ctx)
 		if err == nil {
-			err = s.keepAlive(ctx, func() { wait = shortest })
+			err = s.keepAlive(ctx, func() { wait, atOnce = shortestWait, true })
 		}
+		pause := between(wait/2, wait)
+		wait = min(2*wait, longestWait)
 		switch {
 		case ctx.Err() != nil:
 			return s.unregister()
@@ -46,14 +53,14 @@ func (s *session) Run(ctx context.Context) error {
 			return errSuperseded
 		case errors.Is(err, errExpired) || status.Code(err) == codes.NotFound:
 			s.id = ""
+			if atOnce { // clusterd has just answered
+				pause, wait, atOnce = between(0, longestWaitToRegister), shortestWait, false
+			}
 		}
 		log.Printf("clusterd: %v", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(between(wait/2, wait)):
-		}
-		if wait *= 2; wait > longest {
-			wait = longest
+		case <-time.After(pause):
 		}
 	}
 }
@@ -78,8 +85,11 @@ func (s *session) keepAlive(ctx context.Context, alive func()) error {
 		return err
 	}
 	pulse := &pb.KeepAliveRequest{SessionId: s.id}
+	var answered atomic.Bool
+	answered.Store(true)
 	go func() {
-		for stream.Send(pulse) == nil {
+		defer cancel() // clusterd is silent, or the stream has ended
+		for answered.Swap(false) && stream.Send(pulse) == nil {
 			select {
 			case <-ctx.Done():
 				return
@@ -92,6 +102,7 @@ func (s *session) keepAlive(ctx context.Context, alive func()) error {
 		if err != nil {
 			return err
 		}
+		answered.Store(true)
 		if failure := answer.GetError(); failure == nil {
 			alive()
 		} else if failure.Reason == "SESSION_SUPERSEDED" {
@@ -115,4 +126,11 @@ func (s *session) unregister() error {
 
 func between(low, high time.Duration) time.Duration {
 	return low + time.Duration(rand.Int63n(int64(high-low)))
+}
+
+func min(a, b time.Duration) time.Duration {
+	if a < b {
+		return a
+	}
+	return b
 }

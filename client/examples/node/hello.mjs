@@ -10,7 +10,9 @@ import protoLoader from '@grpc/proto-loader';
 const TYPE = 'hello';
 const TTL_MS = 10_000;
 const CALL_TIMEOUT_MS = 5_000;
-const clusterd = process.env.CLUSTERD_ADDRESS || '127.0.0.1:7700';
+const CONNECT_TIMEOUT_MS = 2_000;
+const SHORTEST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15_000;
 const serverId = process.env.SERVER_ID || randomUUID();
 
 const { mimik } = grpc.loadPackageDefinition(protoLoader.loadSync(
@@ -23,14 +25,41 @@ const { mimik } = grpc.loadPackageDefinition(protoLoader.loadSync(
   },
 ));
 const { RegistryService, FanOutService } = mimik.cluster.v1;
-const credentials = grpc.credentials.createInsecure();
-const registry = new RegistryService(clusterd, credentials);
-const fanOut = new FanOutService(clusterd, credentials);
+
+// One connection, and a new one whenever nobody answers on it: grpc-js alone
+// would wait for a silent address for as long as the system does, two minutes.
+class Connection {
+  constructor(address) {
+    this.address = address;
+    this.renew();
+  }
+
+  renew() {
+    this.close();
+    const credentials = grpc.credentials.createInsecure();
+    const channelOverride = new grpc.Channel(
+      this.address, credentials, { 'grpc.use_local_subchannel_pool': 1 });
+    this.registry = new RegistryService(this.address, credentials, { channelOverride });
+    this.fanOut = new FanOutService(this.address, credentials, { channelOverride });
+  }
+
+  // Fails where clusterd has not answered within 2 s.
+  ready() {
+    return promisify((callback) => this.registry.waitForReady(
+      Date.now() + CONNECT_TIMEOUT_MS, callback))();
+  }
+
+  close() {
+    this.registry?.close();
+  }
+}
 
 // A unary call as a promise, with a deadline.
 const call = (stub, method, request) => promisify(
   (callback) => stub[method](request, { deadline: Date.now() + CALL_TIMEOUT_MS }, callback),
 )();
+
+const clusterd = new Connection(process.env.CLUSTERD_ADDRESS || '127.0.0.1:7700');
 
 const between = (low, high) => low + Math.random() * (high - low);
 
@@ -44,25 +73,44 @@ class Session {
   }
 
   async run() {
-    for (let wait = 500; !this.closing.signal.aborted; wait = Math.min(2 * wait, 15_000)) {
+    let wait = SHORTEST_WAIT_MS;
+    let atOnce = true;
+    while (!this.closing.signal.aborted) {
       try {
+        await clusterd.ready();
         await this.register();
-        await this.keepAlive(() => { wait = 500; });
+        await this.keepAlive(() => { wait = SHORTEST_WAIT_MS; atOnce = true; });
       } catch (error) {
         if (this.closing.signal.aborted) return;
         console.log(`clusterd: ${error.details ?? error.message}`);
         if (error.code === grpc.status.FAILED_PRECONDITION) { // SESSION_SUPERSEDED
           this.sessionId = '';
-          return;
+          return; // registering again would start a fight
         }
-        if (error.code === grpc.status.NOT_FOUND) this.sessionId = ''; // LEASE_EXPIRED
+        if (error.code === grpc.status.NOT_FOUND) { // LEASE_EXPIRED
+          this.sessionId = '';
+          if (atOnce) { // clusterd has just answered
+            wait = SHORTEST_WAIT_MS;
+            atOnce = false;
+            await this.pause(between(0, 250));
+            continue;
+          }
+        } else {
+          clusterd.renew();
+        }
       }
-      await sleep(between(wait / 2, wait), undefined, this.closing).catch(() => {});
+      await this.pause(between(wait / 2, wait));
+      wait = Math.min(2 * wait, LONGEST_WAIT_MS);
     }
   }
 
+  // Ends early when closing.
+  pause(milliseconds) {
+    return sleep(milliseconds, undefined, this.closing).catch(() => {});
+  }
+
   async register() {
-    const { registration } = await call(registry, 'RegisterServer', {
+    const { registration } = await call(clusterd.registry, 'RegisterServer', {
       server: this.server,
       ttl: { seconds: TTL_MS / 1000 },
       sessionId: this.sessionId,
@@ -73,9 +121,12 @@ class Session {
   // Ends by an error, also when the session is over.
   keepAlive(onAlive) {
     return new Promise((resolve, reject) => {
-      const stream = registry.KeepAlive();
+      const stream = clusterd.registry.KeepAlive();
       let timer;
+      let answered = true;
       const pulse = () => {
+        if (!answered) return end(new Error('clusterd is silent'));
+        answered = false;
         stream.write({ sessionId: this.sessionId });
         timer = setTimeout(pulse, (TTL_MS / 3) * between(0.9, 1.1));
       };
@@ -85,6 +136,7 @@ class Session {
         reject(error);
       };
       stream.on('data', ({ error }) => {
+        answered = true;
         if (!error) return onAlive();
         const superseded = error.reason === 'SESSION_SUPERSEDED';
         const code = superseded ? grpc.status.FAILED_PRECONDITION : grpc.status.NOT_FOUND;
@@ -102,12 +154,12 @@ class Session {
     await this.done;
     if (!this.sessionId) return;
     const { type, serverId: id } = this.server;
-    await call(registry, 'UnregisterServer', { type, serverId: id, sessionId: this.sessionId });
+    await call(clusterd.registry, 'UnregisterServer', { type, serverId: id, sessionId: this.sessionId });
   }
 }
 
 async function everyone() {
-  const answer = await call(fanOut, 'FanOut', {
+  const answer = await call(clusterd.fanOut, 'FanOut', {
     type: TYPE,
     http: { method: 'GET', path: '/hello' },
   });
@@ -142,10 +194,7 @@ service.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
 
   const stop = async () => {
     await session.close().catch((error) => console.log(`clusterd: ${error.message}`));
-    service.close();
-    service.closeAllConnections();
-    registry.close();
-    fanOut.close();
+    process.exit(); // an attempt to connect would go on
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);

@@ -23,8 +23,26 @@ from mimik.cluster.v1 import resources_pb2 as resources
 TYPE = "hello"
 TTL = 10  # seconds
 CALL_TIMEOUT = 5
+SHORTEST_WAIT, LONGEST_WAIT = 0.5, 15
+# What gRPC does by itself is made for servers that stay where they are.
+CHANNEL_OPTIONS = [
+    # Gives up an attempt to connect that is not answered after 2 s, not 20.
+    ("grpc.min_reconnect_backoff_ms", 2000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1600),
+    # Looks up a name again after 1 s, not 30.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
+    # Notices a connection that leads nowhere any more.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
 CLUSTERD = os.environ.get("CLUSTERD_ADDRESS", "127.0.0.1:7700")
 SERVER_ID = os.environ.get("SERVER_ID") or str(uuid.uuid4())
+
+
+class SessionOver(Exception):
+    """Its first argument is clusterd's reason."""
 
 
 class Session:
@@ -40,29 +58,28 @@ class Session:
         self.thread.start()
 
     def run(self):
-        wait = 0.5
+        wait, at_once = SHORTEST_WAIT, True
         while not self.closing.is_set():
             try:
                 self.register()
-                for answer in self.keep_alive():
-                    wait = 0.5
-                    if answer.HasField("error"):
-                        self.session_id = ""
-                        if answer.error.reason == "SESSION_SUPERSEDED":
-                            print("replaced by a newer incarnation", flush=True)
-                            return
-                        break  # LEASE_EXPIRED: register anew
-            except grpc.RpcError as error:
+                for _ in self.keep_alive():
+                    wait, at_once = SHORTEST_WAIT, True
+            except (SessionOver, grpc.RpcError) as error:
                 if self.closing.is_set():
                     return
-                print(f"clusterd: {error.details()}", flush=True)
-                if error.code() == grpc.StatusCode.FAILED_PRECONDITION:
+                reason = reason_of(error)
+                print(f"clusterd: {reason}", flush=True)
+                if reason == "SESSION_SUPERSEDED":
                     self.session_id = ""
-                    return  # SESSION_SUPERSEDED
-                if error.code() == grpc.StatusCode.NOT_FOUND:
-                    self.session_id = ""  # LEASE_EXPIRED
+                    return  # registering again would start a fight
+                if reason == "LEASE_EXPIRED":
+                    self.session_id = ""
+                    if at_once:  # clusterd has just answered
+                        wait, at_once = SHORTEST_WAIT, False
+                        self.closing.wait(random.uniform(0, 0.25))
+                        continue
             self.closing.wait(random.uniform(wait / 2, wait))
-            wait = min(2 * wait, 15)
+            wait = min(2 * wait, LONGEST_WAIT)
 
     def register(self):
         request = registry.RegisterServerRequest(
@@ -72,14 +89,25 @@ class Session:
         self.session_id = answer.registration.session_id
 
     def keep_alive(self):
+        answered = threading.Event()
+        answered.set()
+
         def pulses():
             while not self.closing.is_set():
+                if not answered.is_set():
+                    self.stream.cancel()  # clusterd is silent
+                    return
+                answered.clear()
                 yield registry.KeepAliveRequest(session_id=self.session_id)
                 self.closing.wait(TTL / 3 * random.uniform(0.9, 1.1))
 
         self.stream = self.stub.KeepAlive(pulses())
         try:
-            yield from self.stream
+            for answer in self.stream:
+                answered.set()
+                if answer.HasField("error"):
+                    raise SessionOver(answer.error.reason)
+                yield answer
         finally:
             self.stream.cancel()
 
@@ -92,6 +120,17 @@ class Session:
             self.stub.UnregisterServer(registry.UnregisterServerRequest(
                 type=self.server.type, server_id=self.server.server_id,
                 session_id=self.session_id), timeout=CALL_TIMEOUT)
+
+
+def reason_of(error):
+    """Why a session, or an attempt to get it back, has failed."""
+    if isinstance(error, SessionOver):
+        superseded = error.args[0] == "SESSION_SUPERSEDED"
+        return error.args[0] if superseded else "LEASE_EXPIRED"
+    # Of RegisterServer with a session_id.
+    return {grpc.StatusCode.NOT_FOUND: "LEASE_EXPIRED",
+            grpc.StatusCode.FAILED_PRECONDITION: "SESSION_SUPERSEDED",
+            }.get(error.code(), error.details())
 
 
 class Service(BaseHTTPRequestHandler):
@@ -132,7 +171,7 @@ class Service(BaseHTTPRequestHandler):
 
 
 def main():
-    channel = grpc.insecure_channel(CLUSTERD)
+    channel = grpc.insecure_channel(CLUSTERD, CHANNEL_OPTIONS)
     Service.fan_out_stub = fan_out_grpc.FanOutServiceStub(channel)
     http = ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", 0))),
                                Service)
