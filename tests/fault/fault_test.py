@@ -27,6 +27,7 @@ from programs import Clusterd
 from reader_cases import ReaderTest
 from scene import FaultTest
 from session_cases import DeathTest, PauseTest
+from silence_cases import SilenceTest
 from stop_cases import StopTest
 from takeover_cases import TakeoverTest
 from world import World
