@@ -15,6 +15,7 @@
 #include "common/text_view.h"
 #include "common/url.h"
 #include "common/utf8.h"
+#include "server/http/single_header.h"
 
 namespace coord {
 namespace {
@@ -128,18 +129,35 @@ class Checker {
     for (std::size_t i = 0; i < call_.headers.size(); ++i) {
       const auto& [name, value] = call_.headers[i];
       bytes += name.size() + value.size();
-      if (IsToken(name) && !IsRefused(name) && IsHeaderValue(value)) continue;
+      const bool repeated = IsRepeated(i);
+      if (IsToken(name) && !IsRefused(name) && IsHeaderValue(value) &&
+          !repeated) {
+        continue;
+      }
       const std::string field = absl::StrCat("http.headers[", i, "]");
       Expect(IsToken(name), absl::StrCat(field, ".name"), "must be a token");
       Expect(!IsRefused(name), absl::StrCat(field, ".name"),
              "must not be a header that clusterd sets itself or that is about "
              "one connection only");
+      Expect(!repeated, absl::StrCat(field, ".name"),
+             "must not be there twice");
       Expect(IsHeaderValue(value), absl::StrCat(field, ".value"),
              "must not hold control characters");
       return;
     }
     Expect(bytes <= kMaxHeaderBytes, "http.headers", "must be at most ",
            kMaxHeaderBytes, " bytes in all");
+  }
+
+  // Whether a header that must be single was there before.
+  bool IsRepeated(std::size_t index) const {
+    const std::string& name = call_.headers[index].name;
+    if (!IsSingleHeader(name)) return false;
+    const auto begin = call_.headers.begin();
+    return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(index),
+                       [&name](const HttpHeader& earlier) {
+                         return absl::EqualsIgnoreCase(earlier.name, name);
+                       });
   }
 
   bool IsRefused(const std::string& name) const {

@@ -1,6 +1,8 @@
 #include "server/fanout/node_call.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -8,6 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/ids.h"
 #include "common/text_view.h"
+#include "server/fanout/answer_body.h"
+#include "server/http/content_coding.h"
+#include "server/http/http_date.h"
+#include "server/http/proxy_status.h"
 
 namespace coord {
 namespace {
@@ -29,20 +35,29 @@ FailureReason ReasonOf(HttpError::Kind kind) {
   return FailureReason::kUnreachable;
 }
 
-NodeBody ReadBody(const FanOutCall& call, const NodeOutcome& outcome,
-                  NodeBodyReader& reader) {
-  // There is a content type, but no body that could be of it.
-  const bool headers_only = call.method == "HEAD" ||
-                            outcome.http_status == 204 ||
-                            outcome.http_status == 205;
-  if (headers_only && outcome.body.empty()) return {};
-  const std::string_view encoding =
-      FindHeader(outcome.headers, "content-encoding");
-  if (!encoding.empty() &&
-      !absl::EqualsIgnoreCase(AbslView(encoding), "identity")) {
-    return {};
-  }
-  return reader.Read(FindHeader(outcome.headers, "content-type"), outcome.body);
+bool Names(const HttpHeaders& headers, std::string_view name) {
+  return std::any_of(
+      headers.begin(), headers.end(), [name](const auto& header) {
+        return absl::EqualsIgnoreCase(header.name, AbslView(name));
+      });
+}
+
+// What a result can't be made of fails here.
+NodeBody ReadBody(const FanOutCall& call, std::size_t max_body_bytes,
+                  NodeBodyReader& reader, NodeOutcome& outcome) {
+  using Kind = AnswerBody::Kind;
+  AnswerBody read = ReadAnswerBody(outcome.http_status, outcome.headers,
+                                   outcome.body, max_body_bytes, reader);
+  // A part of JSON is none, and who asks for a coding can undo it.
+  const bool as_wanted =
+      (read.kind == Kind::kBad && outcome.http_status == 206) ||
+      (read.kind == Kind::kCoded && Names(call.headers, "accept-encoding"));
+  if (read.problem.empty() || as_wanted) return std::move(read.json);
+  SetFailure(outcome,
+             read.kind == Kind::kTooLarge ? FailureReason::kTooLarge
+                                          : FailureReason::kBadBody,
+             std::move(read.problem));
+  return {};
 }
 
 bool MustNameItself(IdentityCheck check, const Server& server) {
@@ -56,14 +71,27 @@ std::string Named(const std::string& server_id) {
   return IsValidServerId(server_id) ? server_id : "another server";
 }
 
+// A status that is no success. A proxy of ours says by it what was wrong with
+// the answer of the service behind it.
+void TakeStatus(NodeOutcome& outcome) {
+  std::string told = absl::StrCat("answered ", outcome.http_status);
+  const std::optional<ProxyFault> fault = ProxyFaultOf(outcome.headers);
+  if (!fault) {
+    SetFailure(outcome, FailureReason::kHttpStatus, std::move(told));
+  } else if (*fault == ProxyFault::kTooLarge) {
+    SetFailure(outcome, FailureReason::kTooLarge,
+               absl::StrCat(told, ": its service's answer is too large"));
+  } else {
+    SetFailure(outcome, FailureReason::kBadBody,
+               absl::StrCat(told, ": its service's answer can't be read"));
+  }
+}
+
 // Turns a 2xx answer into a failure if its body says that it is none.
 void CheckBody(IdentityCheck check, const Server& server, const NodeBody& body,
                NodeOutcome& outcome) {
-  if (body.kind == NodeBody::Kind::kBad) {
-    SetFailure(outcome, FailureReason::kBadBody,
-               "its answer is not the JSON that it announces");
-  } else if (check != IdentityCheck::kOff && body.has_server &&
-             body.server_id != server.server_id) {
+  if (check != IdentityCheck::kOff && body.has_server &&
+      body.server_id != server.server_id) {
     SetFailure(outcome, FailureReason::kWrongServer,
                absl::StrCat(Named(body.server_id), " answered in its place"));
   } else if (body.has_status_code) {
@@ -117,21 +145,25 @@ void SetFailure(NodeOutcome& outcome, FailureReason reason, std::string cause) {
 }
 
 void TakeAnswer(const FanOutCall& call, HttpResponse response,
-                NodeBodyReader& reader, NodeCall& node, NodeOutcome& outcome) {
+                std::size_t max_body_bytes, NodeBodyReader& reader,
+                NodeCall& node, NodeOutcome& outcome) {
   node.data = {};
   node.nameless = false;
   outcome.http_status = response.status;
   outcome.headers = std::move(response.headers);
   outcome.body = std::move(response.body);
   if (response.status < 200 || response.status > 299) {
-    SetFailure(outcome, FailureReason::kHttpStatus,
-               absl::StrCat("answered ", response.status));
+    // What can't be unpacked is told as it came.
+    UndoCodings(outcome.headers, outcome.body, max_body_bytes).IgnoreError();
+    TakeStatus(outcome);
     return;
   }
   outcome.kind = NodeOutcome::Kind::kResult;
   outcome.message.clear();
-  const NodeBody body = ReadBody(call, outcome, reader);
-  CheckBody(call.identity_check, *node.server, body, outcome);
+  const NodeBody body = ReadBody(call, max_body_bytes, reader, outcome);
+  if (outcome.kind == NodeOutcome::Kind::kResult) {
+    CheckBody(call.identity_check, *node.server, body, outcome);
+  }
   if (outcome.kind != NodeOutcome::Kind::kResult) return;
   node.nameless = !body.has_server;
   if (!body.has_data) return;
@@ -185,12 +217,18 @@ bool MayRepeat(const HttpError& error, bool idempotent) {
   return false;
 }
 
-absl::Duration RetryAfter(const HttpResponse& response) {
+absl::Duration RetryAfter(const HttpResponse& response, absl::Time now) {
   if (response.status != 429 && response.status != 503) return {};
-  int seconds = 0;
   const std::string_view wish = FindHeader(response.headers, "retry-after");
-  if (!absl::SimpleAtoi(AbslView(wish), &seconds) || seconds < 0) return {};
-  return absl::Seconds(seconds);
+  std::int64_t seconds = 0;
+  if (absl::SimpleAtoi(AbslView(wish), &seconds)) {
+    return absl::Seconds(std::max<std::int64_t>(seconds, 0));
+  }
+  const std::optional<absl::Time> until = ParseHttpDate(wish, now);
+  if (!until) return {};
+  const std::optional<absl::Time> sent =
+      ParseHttpDate(FindHeader(response.headers, "date"), now);
+  return std::max(*until - sent.value_or(now), absl::ZeroDuration());
 }
 
 }  // namespace coord

@@ -76,10 +76,12 @@ struct NodeCall {
 void SetFailure(NodeOutcome& outcome, FailureReason reason, std::string cause);
 
 // Moves an answer into `outcome`: a result, or a failure HTTP_STATUS,
-// WRONG_SERVER or BAD_BODY. Notes in `node` what a result adds to the
-// aggregate, and whether it is nameless.
+// WRONG_SERVER, BAD_BODY or TOO_LARGE (over `max_body_bytes` once unpacked).
+// Notes in `node` what a result adds to the aggregate, and whether it is
+// nameless.
 void TakeAnswer(const FanOutCall& call, HttpResponse response,
-                NodeBodyReader& reader, NodeCall& node, NodeOutcome& outcome);
+                std::size_t max_body_bytes, NodeBodyReader& reader,
+                NodeCall& node, NodeOutcome& outcome);
 
 void TakeError(HttpError error, NodeOutcome& outcome);
 
@@ -96,8 +98,10 @@ bool MayRepeat(const HttpResponse& response, const RetryPolicy& retry,
                bool idempotent);
 bool MayRepeat(const HttpError& error, bool idempotent);
 
-// What a 429 or 503 asks for in seconds; zero when it does not.
-absl::Duration RetryAfter(const HttpResponse& response);
+// How long a 429 or 503 asks to be left alone, in seconds or until a date; by
+// the server's clock where it tells its time, else by `now`, a time of day.
+// Zero when it does not ask, or for nothing that makes sense.
+absl::Duration RetryAfter(const HttpResponse& response, absl::Time now);
 
 }  // namespace coord
 

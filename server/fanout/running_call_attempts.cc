@@ -91,8 +91,9 @@ void RunningCall::OnAnswer(Index i, Which which, HttpResponse response,
   const bool token_refused =
       response.status == 403 && !token_.empty() && node.token == 1;
   const bool may_repeat = MayRepeat(response, call_.retry, plan_.idempotent);
-  const absl::Duration wish = RetryAfter(response);
-  TakeAnswer(call_, std::move(response), lane_.reader, node, outcome);
+  const absl::Duration wish = RetryAfter(response, lane_.loop.WallTime());
+  TakeAnswer(call_, std::move(response), engine_.options.max_node_answer_bytes,
+             lane_.reader, node, outcome);
   const bool good = outcome.kind == NodeOutcome::Kind::kResult;
   if (node.in_flight() && !good) return;  // the other request may do better
   if (good && which == Which::kHedge) engine_.observer.OnHedgeWon();

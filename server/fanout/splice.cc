@@ -91,6 +91,8 @@ bool IsValid(ondemand::value value, int depth) {
   }
 }
 
+}  // namespace
+
 bool AnnouncesJson(std::string_view content_type) {
   std::string_view media_type = content_type.substr(0, content_type.find(';'));
   while (!media_type.empty() && media_type.back() == ' ') {
@@ -99,8 +101,6 @@ bool AnnouncesJson(std::string_view content_type) {
   return absl::EndsWithIgnoreCase(AbslView(media_type), "/json") ||
          absl::EndsWithIgnoreCase(AbslView(media_type), "+json");
 }
-
-}  // namespace
 
 struct NodeBodyReader::Parser {
   ondemand::parser parser;

@@ -25,6 +25,9 @@ struct NodeBody {
   bool has_status_code = false;  // a top-level `statusCode`
 };
 
+// Whether a Content-Type says JSON: `…/json` or `…+json`.
+bool AnnouncesJson(std::string_view content_type);
+
 // Reads node answers; one for each loop, since its buffers are reused. Not
 // thread-safe.
 class NodeBodyReader {
@@ -33,10 +36,10 @@ class NodeBodyReader {
   ~NodeBodyReader();
   NodeBodyReader(NodeBodyReader&&) noexcept;
 
-  // `content_type` decides whether it claims to be JSON: `…/json` or `…+json`.
-  // All of the body is checked against RFC 8259, numbers of any size included.
-  // Bad are also strings that UTF-8 can't hold (a lone surrogate, escaped) and
-  // nesting deeper than 512.
+  // `content_type` decides whether it claims to be JSON. All of the body is
+  // checked against RFC 8259, numbers of any size included. Bad are also
+  // strings that UTF-8 can't hold (a lone surrogate, escaped) and nesting
+  // deeper than 512.
   NodeBody Read(std::string_view content_type, const std::string& body);
 
  private:

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/request_target.h"
 #include "common/text_view.h"
 
 namespace coord {
@@ -88,8 +89,11 @@ void Connection::Close() {
 // take waits.
 bool Connection::Write(const HttpRequest& request) {
   head_.clear();
-  absl::StrAppend(&head_, request.method, " ", request.target, " HTTP/1.1\r\n",
-                  host_line_);
+  const bool sendable = std::all_of(request.target.begin(),
+                                    request.target.end(), IsTargetCharacter);
+  absl::StrAppend(&head_, request.method, " ",
+                  sendable ? request.target : EscapeTarget(request.target),
+                  " HTTP/1.1\r\n", host_line_);
   tail_ = request.tail;
   Buffers buffers = {BufferOf(head_), BufferOf(tail_ ? *tail_ : kNoTail)};
   std::size_t written = 0;

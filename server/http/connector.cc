@@ -1,14 +1,16 @@
 #include "server/http/connector.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/text_view.h"
+#include "server/http/tls.h"
 
 namespace coord {
 namespace asio = boost::asio;
@@ -23,6 +25,15 @@ bool IsLocalExhaustion(const boost::system::error_code& error) {
          error == errc::too_many_files_open_in_system ||
          error == errc::no_buffer_space || error == errc::not_enough_memory ||
          error == errc::address_not_available;
+}
+
+std::string HandshakeFault(const boost::system::error_code& error) {
+  const bool is_plain =
+      error.category() == asio::error::get_ssl_category() &&
+      ERR_GET_REASON(static_cast<unsigned long>(error.value())) ==
+          SSL_R_WRONG_VERSION_NUMBER;
+  return absl::StrCat(ErrorText(error),
+                      is_plain ? "; the server seems not to speak TLS" : "");
 }
 
 }  // namespace
@@ -104,24 +115,27 @@ void Connector::OnConnected(ErrorCode error) {
 
 void Connector::Handshake() {
   stream_->tls = std::make_unique<Stream::Tls>(stream_->socket, tls_);
-  Stream::Tls& tls = *stream_->tls;
-  ErrorCode error;
-  asio::ip::make_address(origin_.host, error);
-  const bool is_name = error.failed();
-  if (is_name) {
-    SSL_set_tlsext_host_name(tls.native_handle(), origin_.host.c_str());
+  auto fault = std::make_shared<std::string>();
+  if (const absl::Status expected =
+          ExpectServer(*stream_->tls, origin_.host, fault);
+      !expected.ok()) {
+    return FailHandshake(StdView(expected.message()));
   }
-  tls.set_verify_callback(asio::ssl::host_name_verification(origin_.host),
-                          error);
-  if (error) return Fail("tls handshake with", error);
-  tls.async_handshake(asio::ssl::stream_base::client,
-                      [self = shared_from_this()](ErrorCode failure) {
-                        if (!self->done_) return;
-                        if (failure) {
-                          return self->Fail("tls handshake with", failure);
-                        }
-                        self->Finish(std::move(self->stream_));
-                      });
+  stream_->tls->async_handshake(
+      asio::ssl::stream_base::client,
+      [self = shared_from_this(), fault = std::move(fault)](ErrorCode failure) {
+        if (!self->done_) return;
+        if (!failure) return self->Finish(std::move(self->stream_));
+        self->FailHandshake(
+            fault->empty()
+                ? HandshakeFault(failure)
+                : absl::StrCat("certificate verify failed: ", *fault));
+      });
+}
+
+void Connector::FailHandshake(std::string_view cause) {
+  Finish(absl::UnavailableError(absl::StrCat(
+      "tls handshake with ", HostAndPort(origin_), ": ", AbslView(cause))));
 }
 
 void Connector::Fail(std::string_view action, ErrorCode error) {

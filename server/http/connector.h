@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -47,6 +48,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   void OnConnected(ErrorCode error);
   void Handshake();
   void Fail(std::string_view action, ErrorCode error);
+  void FailHandshake(std::string_view cause);
   void Finish(absl::StatusOr<std::unique_ptr<Stream>> result);
 
   AsioLoop& loop_;

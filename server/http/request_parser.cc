@@ -2,15 +2,20 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/optional.hpp>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/request_target.h"
 #include "common/text_view.h"
+#include "common/url.h"
+#include "server/http/single_header.h"
 
 namespace coord {
 namespace {
@@ -21,9 +26,17 @@ using BeastView = boost::beast::string_view;
 
 constexpr std::uint64_t kMaxReserve = 64 << 10;
 
-// What no client leaves unescaped (WHATWG URL, the query's percent-encode set).
-bool IsForbiddenInTarget(char c) {
-  return c <= ' ' || c >= 0x7f || c == '"' || c == '#' || c == '<' || c == '>';
+// Takes `http://host:port` off the front of a target in absolute form (RFC
+// 9112, 3.2.2), which names a server in place of the Host header; no request is
+// judged by either. False: that is no such beginning.
+bool SkipOrigin(std::string_view& target) {
+  const std::size_t scheme = target.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::size_t end =
+      std::min(target.find_first_of("/?", scheme + 3), target.size());
+  if (!ParseBaseUrl(target.substr(0, end)).ok()) return false;
+  target.remove_prefix(end);
+  return true;
 }
 
 class Parser final : public http::basic_parser<true> {
@@ -59,26 +72,34 @@ class Parser final : public http::basic_parser<true> {
                        int version, ErrorCode& ec) override {
     http11_ = version >= 11;
     request_.method = std::string(method);
-    if (target.front() != '/' ||
-        std::any_of(target.begin(), target.end(), IsForbiddenInTarget)) {
-      return Complain("target must be an escaped path that starts with /", ec);
+    if (!TakeTarget({target.data(), target.size()})) {
+      Complain(
+          "target must be an escaped path that starts with /, or an http URL",
+          ec);
+    }
+  }
+
+  bool TakeTarget(std::string_view target) {
+    if (!std::all_of(target.begin(), target.end(), IsTargetCharacter) ||
+        (target.front() != '/' && !SkipOrigin(target))) {
+      return false;
     }
     const std::size_t mark = std::min(target.find('?'), target.size());
-    request_.path = std::string(target.substr(0, mark));
-    if (mark < target.size()) {
-      request_.query = std::string(target.substr(mark + 1));
-    }
+    request_.path = mark == 0 ? "/" : std::string(target.substr(0, mark));
+    if (mark < target.size()) request_.query = target.substr(mark + 1);
+    return true;
   }
 
   void on_field_impl(http::field field, BeastView name, BeastView value,
                      ErrorCode& ec) override {
     if (is_header_done()) return;
+    if (IsSingleHeader({name.data(), name.size()}) && Has(name)) {
+      const absl::string_view repeated(name.data(), name.size());
+      return Complain(absl::StrCat("more than one ",
+                                   absl::AsciiStrToLower(repeated), " header"),
+                      ec);
+    }
     switch (field) {
-      case http::field::host:
-        if (std::exchange(has_host_, true)) {
-          return Complain("more than one host header", ec);
-        }
-        break;
       case http::field::transfer_encoding:
         // Beast takes other codings for a request without a body: the rest of
         // it would be the next request.
@@ -97,7 +118,7 @@ class Parser final : public http::basic_parser<true> {
   }
 
   void on_header_impl(ErrorCode& ec) override {
-    if (http11_ && !has_host_) return Complain("no host header", ec);
+    if (http11_ && !Has("host")) return Complain("no host header", ec);
     const std::uint64_t length = content_length().value_or(0);
     const bool is_long =
         length > std::min<std::uint64_t>(kMaxHeldBodyBytes, max_body_bytes_);
@@ -133,8 +154,15 @@ class Parser final : public http::basic_parser<true> {
 
   void on_finish_impl(ErrorCode&) override {}
 
-  void Complain(std::string_view complaint, ErrorCode& ec) {
-    complaint_ = complaint;
+  bool Has(BeastView name) const {
+    return std::any_of(request_.headers.begin(), request_.headers.end(),
+                       [name](const HttpHeader& header) {
+                         return boost::beast::iequals(header.name, name);
+                       });
+  }
+
+  void Complain(std::string complaint, ErrorCode& ec) {
+    complaint_ = std::move(complaint);
     ec = http::error::bad_field;
   }
 
@@ -144,7 +172,6 @@ class Parser final : public http::basic_parser<true> {
   const char* payload_end_ = nullptr;
   bool streamed_ = false;
   bool http11_ = true;
-  bool has_host_ = false;
   bool expects_continue_ = false;
   std::string complaint_;
   HttpServerRequest request_;
@@ -169,24 +196,28 @@ class RequestParser::Impl {
   }
 
   Progress Parse(std::string_view data, std::size_t& taken) {
-    taken = 0;
+    taken = begun() ? 0 : SkipEmptyLines(data);
+    if (!begun() && (data.empty() || data == "\r")) return Progress::kNeedMore;
     std::size_t header_end = 0;
     if (!parser_->is_header_done() && !CheckLines(data, header_end)) {
       return Progress::kFailed;
     }
     parser_->Begin(data.data() + header_end);
     ErrorCode ec;
-    taken = parser_->put(boost::asio::buffer(data.data(), data.size()), ec);
-    scanned_ -= std::min(scanned_, taken);
-    taken_ += taken;
+    const std::size_t parsed =
+        parser_->put(boost::asio::buffer(data.data(), data.size()), ec);
+    taken += parsed;
+    scanned_ -= std::min(scanned_, parsed);
+    taken_ += parsed;
     if (ec && ec != http::error::need_more) return Fail(ec);
     const bool done = parser_->is_done();
-    if (parser_->IsTooMuch(data.data() + (done ? taken : data.size()))) {
+    if (parser_->IsTooMuch(data.data() + (done ? parsed : data.size()))) {
       return Fail(http::error::bad_chunk);
     }
     return done ? Progress::kDone : Progress::kNeedMore;
   }
 
+  bool begun() const { return taken_ + scanned_ > 0; }
   bool wants_continue() const {
     return parser_->is_header_done() && !parser_->is_done() &&
            parser_->expects_continue();
@@ -212,6 +243,15 @@ class RequestParser::Impl {
   const std::string& error() const { return error_; }
 
  private:
+  // RFC 9112, 2.2: they are no part of a request. Some clients send one behind
+  // a body.
+  static std::size_t SkipEmptyLines(std::string_view& data) {
+    std::size_t size = 0;
+    while (data.substr(size, 2) == "\r\n") size += 2;
+    data.remove_prefix(size);
+    return size;
+  }
+
   // Refuses what Beast puts up with or waits on: folded header lines, lines
   // that end in a bare LF, and headers that are too large, of which it counts
   // only what it has not taken yet. `header_end`: of `data`, where the body
@@ -292,6 +332,7 @@ RequestParser::Progress RequestParser::Parse(std::string_view data,
   return impl_->Parse(data, taken);
 }
 
+bool RequestParser::begun() const { return impl_->begun(); }
 bool RequestParser::wants_continue() const { return impl_->wants_continue(); }
 HttpServerRequest RequestParser::TakeRequest() { return impl_->TakeRequest(); }
 std::size_t RequestParser::body_bytes() const { return impl_->body_bytes(); }

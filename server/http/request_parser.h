@@ -17,7 +17,9 @@ namespace coord {
 inline constexpr std::uint64_t kMaxHeldBodyBytes = 64 << 10;
 
 // A thin layer on Beast's parser that is stricter than it: one framing, one
-// Host, no folded lines, targets that start with `/`. Trailers are dropped.
+// each of the headers that must be single, no folded lines, targets of
+// IsTargetCharacter that are a path or an http URL, whose path counts. Empty
+// lines before a request are skipped, trailers dropped.
 class RequestParser {
  public:
   enum class Progress { kNeedMore, kDone, kFailed };
@@ -35,6 +37,8 @@ class RequestParser {
   // taken comes first in the next call, with more behind it.
   Progress Parse(std::string_view data, std::size_t& taken);
 
+  // Whether a byte of a request has come; an empty line is none.
+  bool begun() const;
   // Whether the client waits for `100 Continue` before it sends the body.
   bool wants_continue() const;
   // Once done, and without the peer.

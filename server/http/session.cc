@@ -174,7 +174,7 @@ bool Session::CountBody() {
 }
 
 bool Session::OnIncomplete() {
-  if (!started_) {
+  if (!started_ && parser_.begun()) {
     started_ = true;
     SetDeadline(host_->options().slow_client_timeout);
   }

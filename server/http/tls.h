@@ -5,8 +5,11 @@
 #include <boost/asio/ssl/context.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/http/stream.h"
 
 namespace coord {
 
@@ -16,6 +19,13 @@ namespace coord {
 // ca_file can't be read.
 absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> ClientTls(
     const std::string& ca_file);
+
+// Makes the handshake of `stream` with the server `host`, a name or an address,
+// ask for and verify that one. A last dot, which marks a name as complete for
+// DNS, is no part of it (RFC 6066, 3). When the certificate is refused, `fault`
+// gets the cause (`it expired at …`). Errors: INTERNAL.
+absl::Status ExpectServer(Stream::Tls& stream, std::string_view host,
+                          std::shared_ptr<std::string> fault);
 
 }  // namespace coord
 

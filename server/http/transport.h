@@ -51,7 +51,7 @@ class AnswerRoom {
 struct HttpRequest {
   Origin origin;
   std::string method = "GET";
-  std::string target = "/";  // path and query, ready to be sent
+  std::string target = "/";  // path and query; sent by EscapeTarget
   SharedTail tail;           // nullptr: no headers, no body
   // What follows `tail`, if that was made for a stream. It is read once a
   // connection has taken the head. An answer that is whole before its end gives

@@ -85,16 +85,16 @@ void LocalProxy::Forward(const RegistrationView& own,
   proxied.streamed_answers = StreamedAnswersTo(request);
   proxied.timeout = options_.request_timeout;
   request.body = {};  // it is in the tail
-  transport_.Send(
-      std::move(proxied),
-      [this, id = own.server.server_id, request = std::move(request),
-       reply = std::move(reply)](HttpOutcome outcome) mutable {
-        auto* answer = std::get_if<HttpResponse>(&outcome);
-        std::move(reply)(
-            answer == nullptr
-                ? ProxyFailure(std::get<HttpError>(outcome))
-                : ProxiedAnswer(std::move(*answer), request, id, reader_));
-      });
+  transport_.Send(std::move(proxied), [this, id = own.server.server_id,
+                                       request = std::move(request),
+                                       reply = std::move(reply)](
+                                          HttpOutcome outcome) mutable {
+    auto* answer = std::get_if<HttpResponse>(&outcome);
+    std::move(reply)(answer == nullptr
+                         ? ProxyFailure(std::get<HttpError>(outcome))
+                         : ProxiedAnswer(std::move(*answer), request, id,
+                                         options_.max_answer_bytes, reader_));
+  });
 }
 
 }  // namespace coord

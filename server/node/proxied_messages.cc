@@ -12,6 +12,9 @@
 #include "absl/strings/str_split.h"
 #include "common/text_view.h"
 #include "common/utf8.h"
+#include "server/fanout/answer_body.h"
+#include "server/http/content_coding.h"
+#include "server/http/proxy_status.h"
 #include "server/http/router.h"
 #include "server/registry/it_resource.h"
 
@@ -77,11 +80,36 @@ std::string DataUrl(std::string_view content_type, std::string_view body) {
 }
 
 // What stands for the body in `data`.
-std::string DataOf(const NodeBody& read, std::string_view content_type,
+std::string DataOf(const AnswerBody& read, std::string_view content_type,
                    std::string body) {
-  if (body.empty()) return "null";
-  if (read.kind == NodeBody::Kind::kJson) return body;
-  return JsonString(IsValidUtf8(body) ? body : DataUrl(content_type, body));
+  switch (read.kind) {
+    case AnswerBody::Kind::kEmpty:
+      return "null";
+    case AnswerBody::Kind::kJson:
+      return body;
+    default:
+      return JsonString(IsValidUtf8(body) ? body : DataUrl(content_type, body));
+  }
+}
+
+HttpResponse Unreadable(int status, ProxyFault fault,
+                        std::string_view problem) {
+  HttpResponse response = JsonError(status, problem);
+  response.headers.push_back(ProxyStatusOf(fault));
+  return response;
+}
+
+// Makes the head of `answer` that of an envelope.
+void DescribeEnvelope(HttpResponse& answer) {
+  if (answer.status == 204 || answer.status == 205 || answer.status == 206) {
+    answer.status = 200;
+  }
+  DropHeadersOfBytes(answer.headers);
+  for (const std::string_view name :
+       {"content-type", "content-location", "content-disposition"}) {
+    Remove(answer.headers, name);
+  }
+  answer.headers.push_back({"content-type", "application/json"});
 }
 
 }  // namespace
@@ -92,6 +120,10 @@ HttpHeaders ProxiedRequestHeaders(const HttpHeaders& received,
   RemoveHopHeaders(headers);
   Remove(headers, "accept-encoding");
   Remove(headers, "x-correlation-id");
+  if (AcceptsJson(received)) {
+    Remove(headers, "range");
+    Remove(headers, "if-range");
+  }
   headers.push_back({"accept-encoding", "identity"});
   headers.push_back({"x-correlation-id", std::string(correlation_id)});
   headers.push_back({"via", "1.1 clusterd"});
@@ -106,21 +138,28 @@ StreamedAnswers StreamedAnswersTo(const HttpServerRequest& request) {
 
 HttpResponse ProxiedAnswer(HttpResponse answer,
                            const HttpServerRequest& request,
-                           std::string_view server_id, NodeBodyReader& reader) {
+                           std::string_view server_id,
+                           std::size_t max_body_bytes, NodeBodyReader& reader) {
   RemoveHopHeaders(answer.headers);
   Remove(answer.headers, "x-correlation-id");
-  if (answer.status / 100 != 2 ||
-      StreamedAnswersTo(request) == StreamedAnswers::kAll) {
+  if (answer.status / 100 != 2 || !AcceptsJson(request.headers)) return answer;
+  if (request.method == "HEAD") {
+    DescribeEnvelope(answer);
     return answer;
   }
+  const AnswerBody read = ReadAnswerBody(answer.status, answer.headers,
+                                         answer.body, max_body_bytes, reader);
+  if (read.kind == AnswerBody::Kind::kTooLarge) {
+    return Unreadable(413, ProxyFault::kTooLarge, read.problem);
+  }
+  if (!read.problem.empty()) {
+    return Unreadable(406, ProxyFault::kUnreadable, read.problem);
+  }
+  if (read.json.has_server) return answer;
   const std::string content_type(FindHeader(answer.headers, "content-type"));
-  const NodeBody read = reader.Read(content_type, answer.body);
-  if (read.kind == NodeBody::Kind::kJson && read.has_server) return answer;
-  if (answer.status == 204 || answer.status == 205) answer.status = 200;
   answer.body =
       NodeAnswer(DataOf(read, content_type, std::move(answer.body)), server_id);
-  Remove(answer.headers, "content-type");
-  answer.headers.push_back({"content-type", "application/json"});
+  DescribeEnvelope(answer);
   return answer;
 }
 
@@ -131,7 +170,7 @@ HttpResponse ProxyFailure(const HttpError& error) {
     case HttpError::Kind::kTooLarge:
       // Too much for this hop, while the service is as it should be: a 5xx
       // would have it evicted.
-      return JsonError(413, error.message);
+      return Unreadable(413, ProxyFault::kTooLarge, error.message);
     case HttpError::Kind::kTimeout:
       return JsonError(504, error.message);
     case HttpError::Kind::kUnreachable:

@@ -3,6 +3,7 @@
 #ifndef SERVER_NODE_PROXIED_MESSAGES_H_
 #define SERVER_NODE_PROXIED_MESSAGES_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,7 +17,8 @@ namespace coord {
 // The headers for the service: without those of one connection (RFC 9110,
 // 7.6.1, and those that Connection names), without Host, the framing and
 // Expect; with the correlation id of this step and our Via. Encoded answers
-// can't be read, so none are asked for.
+// can't be read, so none are asked for; nor is a part of an answer that will
+// get an envelope.
 HttpHeaders ProxiedRequestHeaders(const HttpHeaders& received,
                                   std::string_view correlation_id);
 
@@ -28,18 +30,24 @@ StreamedAnswers StreamedAnswersTo(const HttpServerRequest& request);
 // it. Whoever calls through a cluster takes a 2xx answer for that server's only
 // if it names the server, and a genuine node evicts who doesn't; so every 2xx
 // answer becomes `{"data":…,"server":{"serverId":…}}` with its own status, but
-// 200 for 204 and 205. `data` is
+// 200 for 204, 205 and 206. `data` is, as ReadAnswerBody reads the answer,
 // - the answer's body, where that is JSON. One that has `server.serverId`
 //   already stays as it is;
 // - null, where there is no body;
 // - a string, where the body is anything else in UTF-8;
 // - else a string again: a data URL (RFC 2397).
-// Left as they are: answers of any other status, answers to HEAD, and all
-// answers to a caller whose Accept rules JSON out. Headers of one connection
-// are dropped from every answer.
+// Headers that describe the body that was (its type, coding, length, digests,
+// ranges, entity tag, place and name) are dropped; so they are from an answer
+// to HEAD, which tells of the envelope, too. What can't be read as what it
+// announces is 406, what is over `max_body_bytes` once unpacked 413, both with
+// a Proxy-Status: the caller may have it as it is by an Accept without JSON,
+// and a 5xx would have a live server evicted. Left as they are: answers of any
+// other status, and all answers to a caller whose Accept rules JSON out.
+// Headers of one connection are dropped from every answer.
 HttpResponse ProxiedAnswer(HttpResponse answer,
                            const HttpServerRequest& request,
-                           std::string_view server_id, NodeBodyReader& reader);
+                           std::string_view server_id,
+                           std::size_t max_body_bytes, NodeBodyReader& reader);
 
 // What to answer when the service did not, or not well: 429, 413, 502 or 504.
 HttpResponse ProxyFailure(const HttpError& error);

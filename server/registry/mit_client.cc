@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/ids.h"
 #include "common/utf8.h"
+#include "server/http/content_coding.h"
 
 namespace coord {
 namespace {
@@ -150,6 +151,8 @@ void MitClient::OnOutcome(const CallPtr& call, HttpOutcome outcome) {
 }
 
 void MitClient::OnResponse(const CallPtr& call, HttpResponse response) {
+  // What can't be unpacked can't be parsed either, which is told below.
+  UndoCodings(response.headers, response.body, kMaxAnswerBytes).IgnoreError();
   const int status = response.status;
   const std::string why = absl::StrCat("authority answered ", status);
   if (status >= 200 && status < 300) {

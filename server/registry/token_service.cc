@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/error.h"
+#include "server/http/content_coding.h"
 #include "server/registry/it_resource.h"
 #include "server/registry/token_answer.h"
 
@@ -105,7 +106,7 @@ class TokenService::Impl
   void Join(const TokenKey& key, const std::string& type,
             const TypeCredentials& credentials, Done done);
   void Send(const TokenKey& key);
-  void OnOutcome(const TokenKey& key, const HttpOutcome& outcome);
+  void OnOutcome(const TokenKey& key, HttpOutcome outcome);
   void OnAnswer(const TokenKey& key, Fetch& fetch,
                 const HttpResponse& response);
   void TryAgain(const TokenKey& key, Fetch& fetch, const std::string& why);
@@ -234,18 +235,22 @@ void TokenService::Impl::Send(const TokenKey& key) {
   request.timeout = options_.attempt_timeout;
   transport_.Send(std::move(request),
                   [weak = weak_from_this(), key](HttpOutcome outcome) {
-                    if (auto self = weak.lock()) self->OnOutcome(key, outcome);
+                    if (auto self = weak.lock()) {
+                      self->OnOutcome(key, std::move(outcome));
+                    }
                   });
 }
 
-void TokenService::Impl::OnOutcome(const TokenKey& key,
-                                   const HttpOutcome& outcome) {
+void TokenService::Impl::OnOutcome(const TokenKey& key, HttpOutcome outcome) {
   Fetch& fetch = fetches_.at(key);
   if (const auto* error = std::get_if<HttpError>(&outcome)) {
     TryAgain(key, fetch,
              "the token service does not answer: " + error->message);
   } else {
-    OnAnswer(key, fetch, std::get<HttpResponse>(outcome));
+    HttpResponse& response = std::get<HttpResponse>(outcome);
+    // What can't be unpacked can't be parsed either, which is told then.
+    UndoCodings(response.headers, response.body, kMaxAnswerBytes).IgnoreError();
+    OnAnswer(key, fetch, response);
   }
 }
 

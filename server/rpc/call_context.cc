@@ -1,7 +1,6 @@
 #include "server/rpc/call_context.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <string>
 
@@ -12,6 +11,7 @@
 #include "common/grpc_status.h"
 #include "common/ids.h"
 #include "common/utf8.h"
+#include "server/rpc/time_left.h"
 
 namespace coord {
 namespace {
@@ -125,12 +125,7 @@ grpc::Status FinalStatus(grpc::CallbackServerContext& context,
 
 absl::Duration TimeLeft(const grpc::CallbackServerContext& context,
                         absl::Duration margin) {
-  const auto deadline = context.deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) {
-    return absl::InfiniteDuration();
-  }
-  const absl::Duration left = absl::FromChrono(deadline) - absl::Now();
-  return std::max(left - std::min(left / 10, margin), absl::ZeroDuration());
+  return TimeLeft(context.raw_deadline(), margin);
 }
 
 absl::Status UnaryCall::TakePlace(Slots& slots,

@@ -41,7 +41,7 @@ grpc::Status FinalStatus(grpc::CallbackServerContext& context,
 
 // How long an answer is still worth sending: until the caller's deadline, less
 // the smaller of a tenth and `margin`; never negative, infinite without a
-// deadline.
+// deadline; see time_left.h.
 absl::Duration TimeLeft(const grpc::CallbackServerContext& context,
                         absl::Duration margin);
 

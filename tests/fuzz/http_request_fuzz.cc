@@ -1,3 +1,4 @@
+#include "common/request_target.h"
 #include "server/http/request_parser.h"
 #include "tests/fuzz/http_pieces.h"
 
@@ -9,6 +10,8 @@ constexpr std::size_t kMaxBody = 256;
 
 void CheckRequest(const HttpServerRequest& request) {
   Must(request.path.front() == '/');
+  Must(EscapeTarget(request.path) == request.path);
+  Must(EscapeTarget(request.query) == request.query);
   Must(request.body.size() <= kMaxBody);
   Must(FindHeader(request.headers, "transfer-encoding").empty() ||
        FindHeader(request.headers, "content-length").empty());

@@ -1,18 +1,27 @@
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/utf8.h"
+#include "server/fanout/answer_body.h"
 #include "server/fanout/splice.h"
 #include "tests/fuzz/must.h"
 
-// Any answer of a node: what is cut out of it must be JSON by itself, since it
-// goes into the aggregate as it is.
+constexpr std::size_t kMaxBytes = 1 << 20;
+
+// Any answer of a node, packed or not: what is cut out of it must be JSON by
+// itself, since it goes into the aggregate as it is.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   static coord::NodeBodyReader reader;
-  const std::string body(coord::Input(data, size));
-  const coord::NodeBody read = reader.Read("application/json", body);
+  std::string body(coord::Input(data, size));
+  coord::HttpHeaders headers = {{"content-type", "application/json"},
+                                {"content-encoding", "gzip"}};
+  const coord::AnswerBody answer =
+      coord::ReadAnswerBody(200, headers, body, kMaxBytes, reader);
+  const coord::NodeBody& read = answer.json;
   coord::Must(coord::IsValidUtf8(read.server_id));
+  coord::Must(body.size() <= std::max(size, kMaxBytes));
   if (read.kind != coord::NodeBody::Kind::kJson || read.data.empty()) return 0;
 
   coord::Must(read.has_data);

@@ -147,6 +147,15 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedHeader("Connection", "connection"),
         RefusedHeader("TransferEncoding", "Transfer-Encoding"),
         RefusedHeader("ContentLength", "content-length"),
+        BadField{"TwoAuthorizations",
+                 [](pb::FanOutRequest& request) {
+                   for (const char* name : {"Authorization", "authorization"}) {
+                     pb::Header* header = request.mutable_http()->add_headers();
+                     header->set_name(name);
+                     header->set_value("Bearer a");
+                   }
+                 },
+                 "http.headers[1].name: must not be there twice"},
         RefusedHeader("Te", "te"), RefusedHeader("Upgrade", "upgrade"),
         RefusedHeader("Expect", "expect"), RefusedHeader("Trailer", "trailer"),
         RefusedHeader("ProxyAuthorization", "Proxy-Authorization")),

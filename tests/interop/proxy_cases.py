@@ -63,7 +63,6 @@ class ProxyTest(WorldTest):
                 ("GET", "/list", None), ("GET", "/fault/p1/404", None),
                 ("GET", "/fault/p1/text", None),
                 ("GET", "/fault/p1/empty", None),
-                ("GET", "/fault/p1/bad-json", None),
                 ("GET", "/fault/p1/bytes", None)):
             with self.subTest(f"{method} {path}"):
                 genuine = by_genuine(self.g1, method, path, sent)
@@ -75,12 +74,21 @@ class ProxyTest(WorldTest):
 
     def test_it_is_the_data_whatever_it_answers(self):
         for fault, data in (("text", "just text"), ("empty", None),
-                            ("bad-json", '{"data":['),
                             ("bytes", "data:image/png;base64,if8=")):
             with self.subTest(fault):
                 answer = self.g1.fan_out("GET", f"/fault/p1/{fault}")
                 self.assertEqual({result["serverId"]: result["result"]["data"]
                                   for result in answer["results"]}["p1"], data)
+
+    def test_what_is_not_what_it_announces_fails_and_evicts_nobody(self):
+        path = "/fault/p1/bad-json"
+        genuine = by_genuine(self.g1, "GET", path, None)
+        self.assertEqual((genuine.results, genuine.failures),
+                         (["g2"], {"p1": "406"}))
+        own = by_clusterd(self.clusterd, self.g1, "GET", path, None)
+        self.assertEqual((own.results, own.failures),
+                         (["g2"], {"p1": "BAD_BODY"}))
+        self.assertEqual(self.evictions(), [])
 
     def test_bytes_are_passed_on_whatever_their_size(self):
         before = self.clusterd.peak_bytes()

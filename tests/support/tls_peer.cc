@@ -9,31 +9,33 @@
 
 namespace coord {
 
-TlsIdentity::TlsIdentity(const std::string& alternative_name)
+TlsIdentity::TlsIdentity(const std::string& alternative_name,
+                         const TlsIdentityOptions& options)
     : context_(SSL_CTX_new(TLS_server_method()), SSL_CTX_free),
+      key_(EVP_EC_gen("P-256"), EVP_PKEY_free),
       certificate_(X509_new(), X509_free) {
   // OpenSSL writes without MSG_NOSIGNAL.
   std::signal(SIGPIPE, SIG_IGN);
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
-      EVP_EC_gen("P-256"), EVP_PKEY_free);
+  const TlsIdentity& issuer = options.issuer ? *options.issuer : *this;
   X509* certificate = certificate_.get();
   X509_set_version(certificate, X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-  X509_set_pubkey(certificate, key.get());
-  X509_NAME* name = X509_get_subject_name(certificate);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("test"), -1,
-                             -1, 0);
-  X509_set_issuer_name(certificate, name);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), options.valid_from);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), options.valid_until);
+  X509_set_pubkey(certificate, key_.get());
+  X509_NAME_add_entry_by_txt(
+      X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+      reinterpret_cast<const unsigned char*>(options.common_name.c_str()), -1,
+      -1, 0);
+  X509_set_issuer_name(certificate,
+                       X509_get_subject_name(issuer.certificate_.get()));
   X509_EXTENSION* extension = X509V3_EXT_conf_nid(
       nullptr, nullptr, NID_subject_alt_name, alternative_name.c_str());
   X509_add_ext(certificate, extension, -1);
   X509_EXTENSION_free(extension);
-  X509_sign(certificate, key.get(), EVP_sha256());
+  X509_sign(certificate, issuer.key_.get(), EVP_sha256());
   SSL_CTX_use_certificate(context_.get(), certificate);
-  SSL_CTX_use_PrivateKey(context_.get(), key.get());
+  SSL_CTX_use_PrivateKey(context_.get(), key_.get());
 }
 
 std::string TlsIdentity::Pem() const {

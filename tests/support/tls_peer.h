@@ -12,11 +12,22 @@
 
 namespace coord {
 
-// A certificate of its own authority for one name or address.
+class TlsIdentity;
+
+struct TlsIdentityOptions {
+  // In seconds from now.
+  long valid_from = -3600;
+  long valid_until = 3600;
+  const TlsIdentity* issuer = nullptr;  // nullptr: it is self-signed
+  std::string common_name = "test";
+};
+
+// A certificate for one name or address, and its key.
 class TlsIdentity {
  public:
   // `alternative_name` as OpenSSL writes it: `DNS:localhost`, `IP:127.0.0.1`.
-  explicit TlsIdentity(const std::string& alternative_name);
+  explicit TlsIdentity(const std::string& alternative_name,
+                       const TlsIdentityOptions& options = {});
 
   // The certificate as PEM: what a client that trusts it loads.
   std::string Pem() const;
@@ -24,6 +35,7 @@ class TlsIdentity {
 
  private:
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
   std::unique_ptr<X509, decltype(&X509_free)> certificate_;
 };
 

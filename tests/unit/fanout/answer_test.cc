@@ -1,4 +1,6 @@
 // What an answer is worth: identity, bodies, the aggregate.
+#include "server/http/proxy_status.h"
+#include "tests/support/packed.h"
 #include "tests/unit/fanout/fan_out_fixture.h"
 
 namespace coord {
@@ -174,7 +176,7 @@ TEST_F(AnswerTest, AnswersWithoutContentAreResults) {
 TEST_F(AnswerTest, JsonThatDoesNotParseIsBadBody) {
   SetMembers(1);
   for (std::string body :
-       {"", "{", "{\"data\":1}x", "{\"data\":\"\xff\"}", "{\"data\":[1,]}"}) {
+       {"{", "{\"data\":1}x", "{\"data\":\"\xff\"}", "{\"data\":[1,]}"}) {
     const NodeOutcome outcome = OutcomeFor(200, body);
     EXPECT_THAT(outcome,
                 FailedWith(FailureReason::kBadBody, Certainty::kAnswered))
@@ -184,14 +186,117 @@ TEST_F(AnswerTest, JsonThatDoesNotParseIsBadBody) {
   }
 }
 
-TEST_F(AnswerTest, EncodedBodyIsNotReadAsJson) {
+TEST_F(AnswerTest, AnnouncedJsonWithoutABodyIsAResultThatAddsNothing) {
   SetMembers(1);
-  auto sink = Start(Call());
-  transport_.Finish(HttpResponse{
-      200,
-      {{"Content-Type", "application/json"}, {"Content-Encoding", "gzip"}},
-      "\x1f\x8b"});
-  EXPECT_TRUE(IsResult(sink->answer->outcomes.at(0)));
+  EXPECT_TRUE(IsResult(OutcomeFor(200, "")));
+  EXPECT_EQ(Data(), "[]");
+}
+
+TEST_F(AnswerTest, NearlyJsonIsReadAsItsWriterMeantIt) {
+  SetMembers(1);
+  EXPECT_TRUE(IsResult(OutcomeFor(200, "\xef\xbb\xbf{\"data\":1}")));
+  EXPECT_EQ(Data(), "[1]");
+  EXPECT_TRUE(IsResult(OutcomeFor(200, R"({"data":"\ud83d"})")));
+  EXPECT_EQ(Data(), R"(["\ufffd"])");
+}
+
+class CodedAnswerTest : public AnswerTest {
+ protected:
+  void SetUp() override {
+    SetMembers(1);
+    options_.max_node_answer_bytes = 1000;
+  }
+  NodeOutcome CodedOutcome(FanOutCall call, int status, std::string coding,
+                           std::string body) {
+    sink_ = Start(std::move(call));
+    transport_.Finish(HttpResponse{status,
+                                   {{"Content-Type", "application/json"},
+                                    {"Content-Encoding", std::move(coding)}},
+                                   std::move(body)});
+    EXPECT_TRUE(sink_->answer.has_value());
+    return sink_->answer ? sink_->answer->outcomes.at(0) : NodeOutcome();
+  }
+};
+
+TEST_F(CodedAnswerTest, IsUnpackedWhateverItsStatus) {
+  EXPECT_TRUE(IsResult(CodedOutcome(Call(), 200, "gzip", Gzip(kAnonymous))));
+  EXPECT_EQ(Data(), "[1]");
+  const NodeOutcome error =
+      CodedOutcome(Call(), 404, "gzip", Gzip(R"({"statusCode":404})"));
+  EXPECT_EQ(error.body, R"({"statusCode":404})");
+  EXPECT_EQ(error.headers.size(), 1u);
+  const NodeOutcome cut = CodedOutcome(Call(), 404, "gzip", "\x1f\x8b");
+  EXPECT_EQ(cut.body, "\x1f\x8b");
+  EXPECT_EQ(cut.headers.size(), 2u);
+}
+
+TEST_F(CodedAnswerTest, UnknownCodingsHideNothingThatCanBeRead) {
+  EXPECT_TRUE(IsResult(CodedOutcome(Call(), 200, "utf-8", kAnonymous)));
+  EXPECT_EQ(Data(), "[1]");
+}
+
+TEST_F(CodedAnswerTest, WhatCannotBeReadIsBadBody) {
+  for (const auto& [coding, message] :
+       {std::pair("gzip",
+                  "call n0: its answer is not the gzip that it "
+                  "announces"),
+        {"br",
+         "call n0: its answer is in a content coding that is not known "
+         "here"}}) {
+    const NodeOutcome outcome = CodedOutcome(Call(), 200, coding, "\x1f\x8b");
+    EXPECT_THAT(outcome,
+                FailedWith(FailureReason::kBadBody, Certainty::kAnswered));
+    EXPECT_EQ(outcome.message, message);
+    EXPECT_EQ(outcome.body, "\x1f\x8b");
+    EXPECT_EQ(outcome.headers.size(), 2u);
+  }
+}
+
+TEST_F(CodedAnswerTest, WhoAsksForACodingGetsIt) {
+  FanOutCall call = Call();
+  call.headers = {{"Accept-Encoding", "br"}};
+  const NodeOutcome outcome = CodedOutcome(call, 200, "br", "\x1f\x8b");
+  EXPECT_TRUE(IsResult(outcome));
+  EXPECT_EQ(outcome.body, "\x1f\x8b");
+  EXPECT_THAT(CodedOutcome(call, 200, "gzip", "\x1f\x8b"),
+              FailedWith(FailureReason::kBadBody, Certainty::kAnswered));
+}
+
+TEST_F(CodedAnswerTest, ABombIsTooLarge) {
+  const NodeOutcome outcome =
+      CodedOutcome(Call(), 200, "gzip", Gzip(std::string(1 << 20, ' ')));
+  EXPECT_THAT(outcome,
+              FailedWith(FailureReason::kTooLarge, Certainty::kAnswered));
+  EXPECT_EQ(outcome.message,
+            "call n0: its answer is over 1000 bytes once unpacked");
+}
+
+TEST_F(AnswerTest, APartOfJsonIsAResultThatAddsNothing) {
+  SetMembers(1);
+  const NodeOutcome part = OutcomeFor(206, "{\"data\":[1,");
+  EXPECT_TRUE(IsResult(part));
+  EXPECT_EQ(part.body, "{\"data\":[1,");
+  EXPECT_EQ(Data(), "[]");
+}
+
+TEST_F(AnswerTest, WhatAProxyOfOursFoundWrongIsTheReason) {
+  SetMembers(1);
+  const auto failure = [this](int status, ProxyFault fault) {
+    auto sink = Start(Call());
+    transport_.Finish(HttpResponse{status, {ProxyStatusOf(fault)}, "why"});
+    return sink->answer->outcomes.at(0);
+  };
+  const NodeOutcome large = failure(413, ProxyFault::kTooLarge);
+  EXPECT_THAT(large,
+              FailedWith(FailureReason::kTooLarge, Certainty::kAnswered));
+  EXPECT_EQ(large.http_status, 413);
+  EXPECT_EQ(large.body, "why");
+  EXPECT_EQ(large.message,
+            "call n0: answered 413: its service's answer is too large");
+  const NodeOutcome bad = failure(406, ProxyFault::kUnreadable);
+  EXPECT_THAT(bad, FailedWith(FailureReason::kBadBody, Certainty::kAnswered));
+  EXPECT_EQ(bad.message,
+            "call n0: answered 406: its service's answer can't be read");
 }
 
 TEST_F(AnswerTest, NullIsAppendedAndAnEmptyArrayIsNot) {

@@ -224,6 +224,46 @@ TEST_F(RetryTest, RetryAfterIsRespectedWithinTheDeadline) {
   Answer("n0");
 }
 
+TEST_F(RetryTest, RetryAfterMayBeADateInAnyForm) {
+  const absl::Time now = loop_.WallTime();
+  const auto date = [now](const char* format, absl::Duration ahead) {
+    return absl::FormatTime(format, now + ahead, absl::UTCTimeZone());
+  };
+  const absl::Duration wait = absl::Seconds(7);
+  for (const char* format :
+       {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y"}) {
+    // The server's clock is an hour ahead.
+    const absl::Duration ahead = absl::Hours(1) + (loop_.WallTime() - now);
+    Start(Call());
+    transport_.Finish(
+        HttpResponse{503,
+                     {{"Date", date("%a, %d %b %Y %H:%M:%S GMT", ahead)},
+                      {"Retry-After", date(format, ahead + wait)}},
+                     ""});
+    loop_.Advance(wait - absl::Milliseconds(1));
+    EXPECT_TRUE(transport_.requests.empty()) << format;
+    loop_.Advance(absl::Milliseconds(1));
+    EXPECT_EQ(transport_.requests.size(), 1u) << format;
+    Answer("n0");
+  }
+  // Without a Date our clock counts, and the past is now.
+  for (const auto& [ahead, waits] :
+       {std::pair(absl::Seconds(30), true), {-absl::Seconds(30), false}}) {
+    Start(Call());
+    transport_.Finish(HttpResponse{
+        429,
+        {{"Retry-After",
+          date("%a, %d %b %Y %H:%M:%S GMT", ahead + (loop_.WallTime() - now))}},
+        ""});
+    loop_.Advance(absl::Seconds(3));
+    EXPECT_EQ(transport_.requests.empty(), waits);
+    loop_.Advance(absl::Seconds(27));
+    EXPECT_EQ(transport_.requests.size(), 1u);
+    Answer("n0");
+  }
+}
+
 TEST_F(RetryTest, BudgetBoundsRetriesAndIsFilledByFirstAttempts) {
   options_.retry_budget = 0.5;
   options_.retry_budget_reserve = 2;

@@ -38,6 +38,18 @@ TEST_F(HttpClientTest, SendsOneRequestAndReadsItsAnswer) {
                    "\r\nx-q: 1\r\nContent-Length: 4\r\n\r\nbody"));
 }
 
+TEST_F(HttpClientTest, WhatATargetCannotHoldIsEscaped) {
+  Promised<std::string> seen;
+  RawServer server([&](RawPeer& peer, int) {
+    seen.Set(peer.ReadRequest());
+    peer.Write(RawAnswer(200, ""));
+  });
+  EXPECT_EQ(Answer(Get(server, R"(/<a>?q={"a":[1]}%20\ |^`#ü)")).status, 200);
+  EXPECT_THAT(seen.Take(),
+              StartsWith("GET /%3Ca%3E?q={%22a%22:[1]}%20\\%20|^`%23%C3%BC "
+                         "HTTP/1.1\r\n"));
+}
+
 TEST_F(HttpClientTest, RequestWithoutTailIsComplete) {
   Promised<std::string> seen;
   RawServer server([&](RawPeer& peer, int) {

@@ -16,6 +16,7 @@
 namespace coord {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -114,6 +115,103 @@ TEST_F(HttpClientTlsTest, UnknownAuthorityIsUnreachable) {
   EXPECT_THAT(error.message, HasSubstr("certificate verify failed"));
 }
 
+// A certificate that is refused, and what is said of it.
+struct Refused {
+  std::string name;
+  std::string alternative_name;
+  TlsIdentityOptions options;
+  std::string cause;  // behind `certificate verify failed: `
+};
+
+class RefusedCertificateTest : public HttpClientTlsTest,
+                               public ::testing::WithParamInterface<Refused> {};
+
+TEST_P(RefusedCertificateTest, TheCauseIsTold) {
+  const TlsIdentity identity(GetParam().alternative_name, GetParam().options);
+  Trust(identity);
+  RawServer server([&](RawPeer& raw, int) { TlsPeer peer(identity, raw); });
+  const HttpError error = Error(GetTls(server));
+  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+  EXPECT_FALSE(error.sent);
+  EXPECT_THAT(error.message,
+              ::testing::MatchesRegex(absl::StrCat(
+                  "tls handshake with localhost:", server.port(),
+                  ": certificate verify failed: ", GetParam().cause)));
+}
+
+const char kTimeText[] = "[A-Z][a-z]+ +[0-9]+ [0-9:]+ 20[0-9]+ GMT";
+
+INSTANTIATE_TEST_SUITE_P(
+    Certificates, RefusedCertificateTest,
+    ::testing::Values(
+        Refused{"Expired",
+                "DNS:localhost",
+                {.valid_from = -7200, .valid_until = -3600},
+                absl::StrCat("it expired at ", kTimeText)},
+        Refused{"NotYetValid",
+                "DNS:localhost",
+                {.valid_from = 3600, .valid_until = 7200},
+                absl::StrCat("it is not valid before ", kTimeText)},
+        Refused{"OtherName",
+                "DNS:example.com,DNS:*.example.com",
+                {},
+                "it is for DNS:example.com, DNS:[*].example.com, not for "
+                "localhost"},
+        Refused{"ManyNames",
+                "DNS:a,DNS:b,DNS:c,DNS:d,IP:127.0.0.1",
+                {},
+                "it is for DNS:a, DNS:b, DNS:c, 2 more, not for localhost"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(HttpClientTlsTest, AnUntrustedIssuerIsNamed) {
+  const TlsIdentity other("DNS:other");
+  Trust(other);
+  const TlsIdentity issuer("DNS:issuer", {.common_name = "Issuer\n of Tests"});
+  const TlsIdentity issued("DNS:localhost", {.issuer = &issuer});
+  const TlsIdentity alone("DNS:localhost", {.common_name = "alone"});
+  for (const auto& [identity, cause] :
+       {std::pair(&issued,
+                  "it has an issuer that is unknown here: "
+                  "CN=Issuer\\0A of Tests"),
+        {&alone, "it is self-signed and not trusted here"}}) {
+    RawServer server([&](RawPeer& raw, int) { TlsPeer peer(*identity, raw); });
+    const HttpError error = Error(GetTls(server));
+    EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+    EXPECT_THAT(error.message,
+                EndsWith(absl::StrCat("certificate verify failed: ", cause)));
+  }
+}
+
+TEST_F(HttpClientTlsTest, AnAddressThatIsNotInTheCertificateIsNamed) {
+  const TlsIdentity identity("DNS:localhost,IP:127.0.0.2");
+  Trust(identity);
+  RawServer server([&](RawPeer& raw, int) { TlsPeer peer(identity, raw); });
+  EXPECT_THAT(Error(GetTls(server, "127.0.0.1")).message,
+              EndsWith("it is for DNS:localhost, IP Address:127.0.0.2, not for "
+                       "127.0.0.1"));
+}
+
+// RFC 6066, 3: the dot is for DNS. The Host header keeps it, as curl's does.
+TEST_F(HttpClientTlsTest, ADotBehindTheNameIsNoPartOfIt) {
+  const TlsIdentity identity("DNS:localhost");
+  Trust(identity);
+  std::string name;
+  std::string request;
+  RawServer server([&](RawPeer& raw, int) {
+    TlsPeer peer(identity, raw);
+    name = peer.server_name();
+    request = peer.ReadSome();
+    peer.Write(RawAnswer(200, "one"));
+    peer.ReadSome();
+  });
+  EXPECT_EQ(Answer(GetTls(server, "localhost.")).body, "one");
+  OnLoop(loop_, [&] { client_.reset(); });
+  server.WaitForEnded(1);
+  EXPECT_EQ(name, "localhost");
+  EXPECT_THAT(request,
+              HasSubstr(absl::StrCat("\r\nHost: localhost.:", server.port())));
+}
+
 TEST_F(HttpClientTlsTest, PlainServerIsUnreachable) {
   RawServer plain([](RawPeer& peer, int) {
     peer.ReadSome();
@@ -123,6 +221,7 @@ TEST_F(HttpClientTlsTest, PlainServerIsUnreachable) {
   const HttpError error = Error(GetTls(plain));
   EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
   EXPECT_FALSE(error.sent);
+  EXPECT_THAT(error.message, EndsWith("; the server seems not to speak TLS"));
 }
 
 TEST_F(HttpClientTlsTest, ConnectTimeoutCoversTheHandshake) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "tests/unit/http/listener_fixture.h"
@@ -14,8 +15,10 @@
 namespace coord {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class HttpListenerRequestTest : public HttpListenerTest {
@@ -200,14 +203,77 @@ TEST_F(HttpListenerRequestTest, HostIsWantedOnce) {
 
 TEST_F(HttpListenerRequestTest, TargetIsAnEscapedPath) {
   StartEcho();
-  for (const char* target : {"http://x/", "x:443", "*", "a", "/a#b", "/a\"b",
-                             "/<script>", "/\x80", "/\xc3\xa4"}) {
+  for (const char* target : {"x:443", "*", "a", "/a#b", "/a\"b", "/<script>",
+                             "/\x80", "/\xc3\xa4"}) {
     ExpectRefused(absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: x\r\n\r\n"),
                   400, "target must be an escaped path that starts with /");
   }
   EXPECT_THAT(Talk("GET /[a]|{b} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                    "\r\n"),
               EndsWith("GET /[a]|{b}? "));
+}
+
+TEST_F(HttpListenerRequestTest, TargetMayBeAnHttpUrlWhosePathCounts) {
+  StartEcho();
+  for (const auto& [target, echo] :
+       {std::pair("http://127.0.0.1:7780/healthz", "GET /healthz? "),
+        {"HTTP://other.test/a%20b?c=d", "GET /a%20b?c=d "},
+        {"https://[::1]:1/x", "GET /x? "},
+        {"http://x", "GET /? "},
+        {"http://x/", "GET /? "},
+        {"http://x?a=/b", "GET /?a=/b "}}) {
+    EXPECT_THAT(Talk(absl::StrCat("GET ", target,
+                                  " HTTP/1.1\r\nHost: x\r\n"
+                                  "Connection: close\r\n\r\n")),
+                EndsWith(echo));
+  }
+  for (const char* target :
+       {"http:///a", "http://u@x/", "http://x:0/", "ftp://x/", "http:/a",
+        "http://a b/", "http://x/#a", "//x/\"", "http://x\\y/", "://x/"}) {
+    ExpectRefused(absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: x\r\n\r\n"),
+                  400, "");
+  }
+  ExpectRefused("GET http://x/ HTTP/1.1\r\n\r\n", 400, "no host header");
+}
+
+TEST_F(HttpListenerRequestTest, EmptyLinesBeforeARequestAreSkipped) {
+  StartEcho();
+  const std::string request =
+      "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi\r\n";
+  const std::string last =
+      "GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  const std::string answers =
+      Talk(absl::StrCat("\r\n\r\n", request, request, "\r\n", last));
+  EXPECT_THAT(answers, HasSubstr("POST /a? hi"));
+  EXPECT_THAT(answers, EndsWith("GET /b? "));
+  EXPECT_THAT(answers, Not(HasSubstr(" 400 ")));
+  RawClient client = Connect();
+  for (const char c : absl::StrCat("\r\n\r\n", last)) client.Write({&c, 1});
+  EXPECT_THAT(client.ReadAll(), EndsWith("GET /b? "));
+  ExpectRefused("\n" + last, 400, "line ends without a carriage return");
+  ExpectRefused("\r" + last, 400, "malformed request");
+}
+
+// A client that sends one behind a body rests like any other.
+TEST_F(HttpListenerRequestTest, AnEmptyLineIsNoSlowRequest) {
+  options_.slow_client_timeout = absl::Milliseconds(20);
+  options_.idle_timeout = absl::Seconds(1);
+  StartEcho();
+  RawClient client = Connect();
+  client.Write("GET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n");
+  EXPECT_THAT(client.ReadAll(),
+              AllOf(StartsWith("HTTP/1.1 200 "), EndsWith("GET /? ")));
+}
+
+TEST_F(HttpListenerRequestTest, HeadersThatMustBeSingleAre) {
+  StartEcho();
+  for (const char* header : {"Authorization", "Content-Type"}) {
+    ExpectRefused(absl::StrCat("GET / HTTP/1.1\r\nHost: x\r\n", header,
+                               ": a\r\nAccept: b\r\n", header, ": a\r\n\r\n"),
+                  400,
+                  absl::StrCat("more than one ", absl::AsciiStrToLower(header),
+                               " header"));
+  }
 }
 
 TEST_F(HttpListenerRequestTest, EmptyTargetIs400) {

@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "server/http/proxy_status.h"
 #include "server/registry/it_resource.h"
+#include "tests/support/packed.h"
 
 namespace coord {
 namespace {
@@ -18,6 +20,8 @@ MATCHER_P2(Header, name, value, "") {
   return arg.name == name && arg.value == value;
 }
 
+constexpr std::size_t kLimit = 1000;
+
 class ProxiedAnswerTest : public ::testing::Test {
  protected:
   // What becomes of an answer with this body to a GET.
@@ -27,7 +31,10 @@ class ProxiedAnswerTest : public ::testing::Test {
     if (!content_type.empty()) {
       answer.headers.push_back({"Content-Type", content_type});
     }
-    return ProxiedAnswer(std::move(answer), request_, "a", reader_);
+    return Proxied(std::move(answer));
+  }
+  HttpResponse Proxied(HttpResponse answer) {
+    return ProxiedAnswer(std::move(answer), request_, "a", kLimit, reader_);
   }
   std::string Body(const std::string& content_type, std::string body) {
     return Answer(200, content_type, std::move(body)).body;
@@ -65,6 +72,15 @@ TEST(ProxiedRequestHeaders, LoseWhatBelongsToOneConnection) {
                            Header("via", "1.1 clusterd")));
 }
 
+TEST(ProxiedRequestHeaders, AskForNoPartOfWhatGetsAnEnvelope) {
+  const HttpHeaders headers = {{"Range", "bytes=0-3"}, {"If-Range", "\"1\""}};
+  EXPECT_EQ(FindHeader(ProxiedRequestHeaders(headers, "id"), "range"), "");
+  EXPECT_EQ(FindHeader(ProxiedRequestHeaders(headers, "id"), "if-range"), "");
+  HttpHeaders csv = headers;
+  csv.push_back({"Accept", "text/csv"});
+  EXPECT_EQ(FindHeader(ProxiedRequestHeaders(csv, "id"), "range"), "bytes=0-3");
+}
+
 TEST_F(ProxiedAnswerTest, JsonBecomesTheData) {
   const HttpResponse answer =
       Answer(201, "application/json; charset=utf-8", R"( {"n": 1} )");
@@ -97,8 +113,84 @@ TEST_F(ProxiedAnswerTest, TextBecomesAString) {
   EXPECT_EQ(Body("text/plain", "say \"ü\"\n"),
             NodeAnswer("\"say \\\"ü\\\"\\n\"", "a"));
   EXPECT_EQ(Body("", "42"), NodeAnswer("\"42\"", "a"));
-  // Announced as JSON, and none.
-  EXPECT_EQ(Body("application/json", "{"), NodeAnswer("\"{\"", "a"));
+}
+
+TEST_F(ProxiedAnswerTest, JsonOfOthersBecomesTheData) {
+  EXPECT_EQ(Body("application/json", "\xef\xbb\xbf[1]"),
+            NodeAnswer("[1]", "a"));
+  EXPECT_EQ(Body("application/json", R"({"a":"\ud83d"})"),
+            NodeAnswer(R"({"a":"\ufffd"})", "a"));
+  EXPECT_EQ(Body("application/json", "\r\n"), NodeAnswer("null", "a"));
+}
+
+TEST_F(ProxiedAnswerTest, WhatIsNotWhatItAnnouncesIs406) {
+  for (const auto& [coding, body] :
+       {std::pair("", "{"), {"gzip", "\x1f\x8b"}, {"br", "\x8b\x01"}}) {
+    const HttpResponse answer = Proxied(
+        {200,
+         {{"content-type", "application/json"}, {"content-encoding", coding}},
+         body});
+    EXPECT_EQ(answer.status, 406);
+    EXPECT_THAT(answer.body, HasSubstr("\"statusCode\":406"));
+    EXPECT_THAT(answer.body, HasSubstr("\"message\":\"its answer is "));
+    EXPECT_EQ(ProxyFaultOf(answer.headers), ProxyFault::kUnreadable);
+    EXPECT_EQ(FindHeader(answer.headers, "content-encoding"), "");
+  }
+}
+
+TEST_F(ProxiedAnswerTest, TheEnvelopeTellsNothingOfTheBodyThatWas) {
+  for (const std::string method : {"GET", "HEAD"}) {
+    request_.method = method;
+    const HttpResponse answer =
+        Proxied({206,
+                 {{"Content-Type", "text/csv"},
+                  {"Content-Encoding", "gzip, gzip"},
+                  {"Content-Range", "bytes 0-9/10"},
+                  {"Accept-Ranges", "bytes"},
+                  {"ETag", "\"1\""},
+                  {"Content-Digest", "sha-256=:x:"},
+                  {"Repr-Digest", "sha-256=:x:"},
+                  {"Digest", "sha-256=x"},
+                  {"Content-MD5", "x"},
+                  {"Content-Location", "/a.csv"},
+                  {"Content-Disposition", "attachment; filename=a.csv"},
+                  {"Content-Language", "en"},
+                  {"Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"},
+                  {"Cache-Control", "no-store"}},
+                 method == "HEAD" ? "" : "\xff"});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_THAT(answer.headers,
+                UnorderedElementsAre(
+                    Header("Content-Language", "en"),
+                    Header("Cache-Control", "no-store"),
+                    Header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),
+                    Header("content-type", "application/json")));
+    EXPECT_EQ(answer.body,
+              method == "HEAD"
+                  ? ""
+                  : NodeAnswer("\"data:text/csv;base64,/w==\"", "a"));
+  }
+}
+
+TEST_F(ProxiedAnswerTest, PackedAnswersAreUnpackedWithinTheLimit) {
+  const auto packed = [this](const std::string& text) {
+    return Proxied({200,
+                    {{"content-type", "application/json"},
+                     {"content-encoding", "gzip"},
+                     {"etag", "\"1\""}},
+                    Gzip(text)});
+  };
+  EXPECT_EQ(packed("[1]").body, NodeAnswer("[1]", "a"));
+  const std::string own = R"({"server":{"serverId":"a"}})";
+  const HttpResponse answer = packed(own);
+  EXPECT_EQ(answer.body, own);
+  EXPECT_THAT(answer.headers,
+              UnorderedElementsAre(Header("content-type", "application/json")));
+  const HttpResponse large = packed(std::string(kLimit + 1, ' '));
+  EXPECT_EQ(large.status, 413);
+  EXPECT_THAT(large.body,
+              HasSubstr("its answer is over 1000 bytes once unpacked"));
+  EXPECT_EQ(ProxyFaultOf(large.headers), ProxyFault::kTooLarge);
 }
 
 TEST_F(ProxiedAnswerTest, OtherBytesBecomeADataUrl) {
@@ -143,7 +235,7 @@ TEST_F(ProxiedAnswerTest, LosesWhatBelongsToOneConnection) {
                                               {"Set-Cookie", "a=1"},
                                               {"Set-Cookie", "b=2"}},
                                              ""},
-                                            request_, "a", reader_);
+                                            request_, "a", kLimit, reader_);
   EXPECT_THAT(
       answer.headers,
       UnorderedElementsAre(Header("ETag", "\"1\""), Header("Set-Cookie", "a=1"),
