@@ -23,6 +23,10 @@ constexpr std::array<const char*, 10> kFailureNames = {
     "http_status", "bad_body", "too_large",       "token",
     "not_member",  "cancelled"};
 
+constexpr std::array<const char*, 8> kEvictionNames = {
+    "unreachable", "same_address", "manual", "session",
+    "probe",       "lease",        "peer",   "authority"};
+
 Counter& NewCounter(Registry& registry, const char* name, const char* help) {
   return BuildCounter().Name(name).Help(help).Register(registry).Add({});
 }
@@ -43,25 +47,33 @@ std::array<Counter*, N> NewCounters(Registry& registry, const char* name,
   return counters;
 }
 
+// Of what is counted elsewhere, since the start.
+void RaiseTo(Counter& counter, std::int64_t total) {
+  counter.Increment(static_cast<double>(total) - counter.Value());
+}
+
 }  // namespace
 
 Metrics::Metrics()
     : calls_started_(NewCounter(registry_,
                                 "clusterd_fanout_calls_started_total",
-                                "Fan-outs that were accepted.")),
+                                "Fan-outs that began.")),
       calls_ended_(NewCounters(registry_, "clusterd_fanout_calls_total",
-                               "Fan-outs that were answered, by verdict.",
+                               "Fan-outs that began and ended, by verdict.",
                                "verdict", kVerdictNames)),
       calls_refused_(NewCounter(registry_,
                                 "clusterd_fanout_calls_refused_total",
-                                "Fan-outs that were refused, nothing sent.")),
-      calls_over_limit_(NewCounter(
-          registry_, "clusterd_fanout_calls_over_limit_total",
-          "Fan-outs that were refused because too many were in flight.")),
+                                "Fan-outs that did not begin: refused, or "
+                                "given up while they waited. Nothing was "
+                                "sent.")),
+      calls_over_limit_(
+          NewCounter(registry_, "clusterd_fanout_calls_over_limit_total",
+                     "Fan-outs that were refused because a limit was met.")),
       wait_seconds_(
           BuildHistogram()
               .Name("clusterd_fanout_wait_seconds")
-              .Help("Time that fan-outs waited which met a limit.")
+              .Help("Time that fan-outs waited for room, whatever became of "
+                    "them then.")
               .Register(registry_)
               .Add({}, Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01,
                                                    0.025, 0.05, 0.1, 0.25, 0.5,
@@ -69,7 +81,8 @@ Metrics::Metrics()
       call_seconds_(
           BuildHistogram()
               .Name("clusterd_fanout_call_seconds")
-              .Help("Time from a fan-out's start to its answer.")
+              .Help("Time from when a fan-out came to its end, that of its "
+                    "wait for room included.")
               .Register(registry_)
               .Add({}, Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01,
                                                    0.025, 0.05, 0.1, 0.25, 0.5,
@@ -77,13 +90,16 @@ Metrics::Metrics()
       node_results_(NewCounter(registry_, "clusterd_fanout_node_results_total",
                                "Servers that answered a fan-out well.")),
       node_skips_(NewCounter(registry_, "clusterd_fanout_node_skips_total",
-                             "Servers that a fan-out skipped.")),
+                             "Servers that a fan-out skipped: draining, or "
+                             "not needed once the policy was met.")),
       node_failures_(NewCounters(registry_,
                                  "clusterd_fanout_node_failures_total",
                                  "Servers that failed in a fan-out, by reason.",
                                  "reason", kFailureNames)),
       node_retries_(NewCounter(registry_, "clusterd_fanout_node_retries_total",
-                               "Attempts at a server after the first.")),
+                               "Attempts that were to follow one that "
+                               "failed; those that the end of their call "
+                               "overtook included.")),
       node_hedges_(NewCounter(registry_, "clusterd_fanout_node_hedges_total",
                               "Second requests to servers that were slow.")),
       node_hedges_won_(
@@ -96,27 +112,39 @@ Metrics::Metrics()
           registry_, "clusterd_unread_given_up_total",
           "gRPC calls that were ended because their caller did not read.")),
       suspicions_(NewCounter(registry_, "clusterd_suspicions_total",
-                             "Servers that looked dead.")),
-      evictions_(NewCounter(registry_, "clusterd_evictions_total",
-                            "Servers that were found dead and removed.")),
+                             "Servers that were suspected: calls could not "
+                             "reach them, or a newer server has their "
+                             "address.")),
+      evictions_(NewCounters(
+          registry_, "clusterd_evictions_total",
+          "Servers that were removed without having asked for it, by cause: "
+          "unreachable (by calls and probes), same_address (as a newer "
+          "server), manual (EvictServer), session (not kept alive), probe "
+          "(registered here, failed it), lease (not renewed with this process "
+          "as authority), peer (another server said so), authority (no longer "
+          "listed by it).",
+          "cause", kEvictionNames)),
       suspicions_cleared_(
           NewCounter(registry_, "clusterd_suspicions_cleared_total",
-                     "Suspects that proved alive or were replaced.")),
+                     "Suspects that answered, were replaced, or were removed "
+                     "otherwise.")),
       suspicions_kept_(NewCounter(
           registry_, "clusterd_suspicions_kept_total",
-          "Suspects that failed their probes and could not be removed.")),
-      evictions_held_back_(NewCounter(
-          registry_, "clusterd_evictions_held_back_total",
-          "Suspects that self-preservation did not let go at once.")),
+          "Suspects that were to be removed and, at first at least, stayed: "
+          "the authority was wanting, or their last eviction was too recent.")),
+      evictions_held_back_(
+          NewCounter(registry_, "clusterd_evictions_held_back_total",
+                     "Suspects that self-preservation did not let go at "
+                     "once.")),
       self_preservations_(
           NewCounter(registry_, "clusterd_self_preservations_total",
                      "Times that this process began to suspect itself.")),
       self_preservation_(
           NewGauge(registry_, "clusterd_self_preservation",
-                   "1 while most other servers fail their probes, so that this "
+                   "1 while so many servers fail their probes that this "
                    "process suspects itself and evicts slowly.")),
       calls_in_flight_(NewGauge(registry_, "clusterd_fanout_calls_in_flight",
-                                "Fan-outs that are not answered yet.")),
+                                "Fan-outs that have begun and not ended.")),
       calls_waiting_(NewGauge(registry_, "clusterd_fanout_calls_waiting",
                               "Fan-outs that wait for room to begin.")),
       node_calls_allowed_(
@@ -129,15 +157,19 @@ Metrics::Metrics()
                                   "clusterd_http_unread_answer_bytes",
                                   "Answers that HTTP clients have not read.")),
       registrations_(NewGauge(registry_, "clusterd_registrations",
-                              "Registrations that this process holds.")),
+                              "Registrations that this process holds, "
+                              "whatever their state.")),
       clusters_(NewGauge(registry_, "clusterd_clusters",
-                         "Clusters that this process knows.")),
+                         "Clusters that this process knows, those without "
+                         "servers included.")),
       servers_(NewGauge(registry_, "clusterd_servers",
                         "Servers in the clusters that this process knows.")),
-      store_commits_(NewGauge(registry_, "clusterd_store_commits",
-                              "Transactions since the start.")),
-      store_writes_(NewGauge(registry_, "clusterd_store_writes",
-                             "Writes since the start, many to a transaction.")),
+      store_commits_(NewCounter(registry_, "clusterd_store_commits_total",
+                                "Transactions of the store that changed "
+                                "something.")),
+      store_writes_(NewCounter(registry_, "clusterd_store_writes_total",
+                               "Operations on the store, those that changed "
+                               "nothing included; many to a transaction.")),
       store_queue_(NewGauge(registry_, "clusterd_store_queue",
                             "Writes that wait for their transaction.")) {
   BuildGauge()
@@ -184,10 +216,11 @@ void Metrics::OnHedgeWon() { node_hedges_won_.Increment(); }
 void Metrics::OnRefusedForUnread() { unread_refusals_.Increment(); }
 void Metrics::OnUnreadGivenUp() { unread_given_up_.Increment(); }
 void Metrics::OnSuspected() { suspicions_.Increment(); }
-void Metrics::OnEvicted() { evictions_.Increment(); }
 void Metrics::OnCleared() { suspicions_cleared_.Increment(); }
 void Metrics::OnKept() { suspicions_kept_.Increment(); }
 void Metrics::OnHeldBack() { evictions_held_back_.Increment(); }
+
+void Metrics::OnEvicted(EvictionCause cause) { EvictionsBy(cause).Increment(); }
 
 void Metrics::OnSelfPreservation(bool active) {
   if (active) self_preservations_.Increment();
@@ -195,6 +228,7 @@ void Metrics::OnSelfPreservation(bool active) {
 }
 
 std::string Metrics::Text(const MetricsSample& sample) {
+  absl::MutexLock lock(&look_);
   calls_in_flight_.Set(sample.calls_in_flight);
   calls_waiting_.Set(sample.calls_waiting);
   node_calls_allowed_.Set(sample.node_calls_allowed);
@@ -203,9 +237,10 @@ std::string Metrics::Text(const MetricsSample& sample) {
   registrations_.Set(static_cast<double>(sample.registrations));
   clusters_.Set(static_cast<double>(sample.clusters));
   servers_.Set(static_cast<double>(sample.servers));
-  store_commits_.Set(static_cast<double>(sample.store_commits));
-  store_writes_.Set(static_cast<double>(sample.store_writes));
   store_queue_.Set(static_cast<double>(sample.store_queue));
+  RaiseTo(store_commits_, sample.store_commits);
+  RaiseTo(store_writes_, sample.store_writes);
+  RaiseTo(EvictionsBy(EvictionCause::kLease), sample.expired);
   return prometheus::TextSerializer().Serialize(registry_.Collect());
 }
 

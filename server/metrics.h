@@ -12,14 +12,14 @@
 #include <array>
 #include <string>
 
-#include "server/core/membership.h"
+#include "absl/synchronization/mutex.h"
 #include "server/fanout/engine.h"
-#include "server/node/evictor.h"
+#include "server/node/eviction_observer.h"
 #include "server/rpc/unread_answers.h"
 
 namespace coord {
 
-// What is counted when somebody looks rather than when it happens.
+// What is asked for when somebody looks rather than told when it happens.
 struct MetricsSample {
   int calls_in_flight = 0;
   int calls_waiting = 0;
@@ -29,12 +29,15 @@ struct MetricsSample {
   std::size_t registrations = 0;
   std::size_t clusters = 0;
   std::size_t servers = 0;
+  std::size_t store_queue = 0;
+  // Since the start.
   std::int64_t store_commits = 0;
   std::int64_t store_writes = 0;
-  std::size_t store_queue = 0;
+  std::int64_t expired = 0;  // evictions of cause kLease
 };
 
-// Thread-safe. All series exist from the start, at zero.
+// Thread-safe. All series exist from the start, at zero. What can only grow is
+// a counter and named `_total`; nothing else is.
 class Metrics final : public FanOutObserver,
                       public EvictionObserver,
                       public UnreadObserver {
@@ -54,7 +57,7 @@ class Metrics final : public FanOutObserver,
   void OnUnreadGivenUp() override;
 
   void OnSuspected() override;
-  void OnEvicted() override;
+  void OnEvicted(EvictionCause cause) override;
   void OnCleared() override;
   void OnKept() override;
   void OnHeldBack() override;
@@ -67,6 +70,11 @@ class Metrics final : public FanOutObserver,
  private:
   static constexpr std::size_t kVerdicts = 3;
   static constexpr std::size_t kFailureReasons = 10;
+  static constexpr std::size_t kEvictionCauses = 8;
+
+  prometheus::Counter& EvictionsBy(EvictionCause cause) {
+    return *evictions_[static_cast<std::size_t>(cause)];
+  }
 
   prometheus::Registry registry_;
   prometheus::Counter& calls_started_;
@@ -84,7 +92,7 @@ class Metrics final : public FanOutObserver,
   prometheus::Counter& unread_refusals_;
   prometheus::Counter& unread_given_up_;
   prometheus::Counter& suspicions_;
-  prometheus::Counter& evictions_;
+  std::array<prometheus::Counter*, kEvictionCauses> evictions_;
   prometheus::Counter& suspicions_cleared_;
   prometheus::Counter& suspicions_kept_;
   prometheus::Counter& evictions_held_back_;
@@ -98,9 +106,10 @@ class Metrics final : public FanOutObserver,
   prometheus::Gauge& registrations_;
   prometheus::Gauge& clusters_;
   prometheus::Gauge& servers_;
-  prometheus::Gauge& store_commits_;
-  prometheus::Gauge& store_writes_;
+  prometheus::Counter& store_commits_;
+  prometheus::Counter& store_writes_;
   prometheus::Gauge& store_queue_;
+  absl::Mutex look_;  // two that look at once would count twice
 };
 
 }  // namespace coord

@@ -106,6 +106,7 @@ class ClusterServer::Impl {
   TokenSource* node_tokens_ = nullptr;           // nullptr: calls carry none
   std::unique_ptr<TokenVerifier> verifier_;      // nullptr: none is asked for
   std::unique_ptr<Registry> registry_;
+  const EmbeddedRegistry* embedded_ = nullptr;  // registry_, where it is that
   std::unique_ptr<RegistrationStore> store_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<SelfDoubt> self_doubt_;
@@ -184,6 +185,7 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
                                  return membership_->IsWatched(cluster_id);
                                });
   if (!registry.ok()) return registry.status();
+  embedded_ = registry->get();
   registry_ = *std::move(registry);
   if (!config_.serve_mit || !config_.serve_mit->tokens) return absl::OkStatus();
   return IssueTokens(*config_.serve_mit->tokens);
@@ -251,7 +253,7 @@ absl::Status ClusterServer::Impl::BuildNode() {
   options.advertised_address = advertised_address_;
   registrar_ = std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
                                            *membership_, *peers_, *self_doubt_,
-                                           std::move(options));
+                                           metrics_, std::move(options));
   list_ages_ = std::make_unique<ListAges>(*control_.loop, *registrar_,
                                           *self_doubt_, config_.max_list_age);
   evictor_ = std::make_unique<Evictor>(*control_.loop, *registry_, *registrar_,
@@ -263,7 +265,7 @@ absl::Status ClusterServer::Impl::BuildNode() {
   if (config_.serve_mit) {
     mit_routes_ =
         std::make_unique<MitRoutes>(*control_.loop, *registry_, *membership_,
-                                    *registrar_, token_issuer_.get());
+                                    *registrar_, metrics_, token_issuer_.get());
   }
   local_proxy_ = std::make_unique<LocalProxy>(
       *control_.loop, *control_.client, *registrar_, verifier_.get(),
@@ -373,6 +375,7 @@ MetricsSample ClusterServer::Impl::Sample() const {
   sample.store_commits = store.commits;
   sample.store_writes = store.writes;
   sample.store_queue = store.queued;
+  if (embedded_ != nullptr) sample.expired = embedded_->expired();
   return sample;
 }
 

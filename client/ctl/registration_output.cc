@@ -56,7 +56,9 @@ std::string RegistrationEnv(const pb::Registration& registration) {
 
 std::string SelfPreservationText(const pb::Registration& registration) {
   if (!registration.status().self_preservation()) return "";
-  return "slowed down, most other servers fail their probes";
+  return "slowed down, so many servers fail their probes that clusterd "
+         "suspects "
+         "itself";
 }
 
 std::string AnnouncementText(const pb::Announcement& announcement) {

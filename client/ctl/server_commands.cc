@@ -114,8 +114,13 @@ class UnregisterCommand final : public Command {
       context.PrintJson(*response);
       return ExitCode::kOk;
     }
-    context.out << target_.ToString() << " is unregistered; "
-                << Counted(response->server_count() - 1, "server") << " left\n";
+    context.out << target_.ToString() << " is unregistered";
+    // One that was in no cluster yet leaves none.
+    if (response->server_count() > 0) {
+      context.out << "; " << Counted(response->server_count() - 1, "server")
+                  << " left";
+    }
+    context.out << "\n";
     for (const pb::UnregisterError& error : response->errors()) {
       context.err << "clusterctl: "
                   << Printable(absl::StrCat(error.server_id().empty()
@@ -138,7 +143,11 @@ class EvictCommand final : public Command {
     return {"evict", "Clusters", "remove a server by hand",
             "Removes the record that --etag names and no newer one, so that a "
             "server that has\nregistered again meanwhile is safe. "
-            "`clusterctl servers TYPE` shows etags.\n"};
+            "`clusterctl servers TYPE` shows etags.\n\n"
+            "A server that lives does not stay away: whoever holds it "
+            "registered registers it\nagain. Tells what became of it, and "
+            "fails where it is back. Drain it to keep calls\naway, unregister "
+            "it to end its registration.\n"};
   }
 
   void Declare(ArgParser& args) override {
@@ -154,11 +163,28 @@ class EvictCommand final : public Command {
     }
     auto request = target_.ToRequest<pb::EvictServerRequest>();
     request.set_etag(etag_);
-    return Send(context, &Client::EvictServer, request,
-                target_.ToString() + " is evicted");
+    const absl::StatusOr<Client> client = context.Connect();
+    if (!client.ok()) return context.Fail(client.status());
+    const auto response = client->EvictServer(request);
+    if (!response.ok()) return context.Fail(response.status());
+    const bool back = response->outcome() == pb::EVICTION_OUTCOME_RETURNED;
+    if (context.json) {
+      context.PrintJson(*response);
+    } else if (back) {
+      context.err << "clusterctl: " << Tell(*response);
+    } else {
+      context.out << Tell(*response);
+    }
+    return back ? ExitCode::kFailed : ExitCode::kOk;
   }
 
  private:
+  std::string Tell(const pb::EvictServerResponse& response) const {
+    return absl::StrCat(target_.ToString(), " was evicted",
+                        response.message().empty() ? "" : "; ",
+                        Printable(response.message()), "\n");
+  }
+
   Target target_;
   std::string etag_;
 };

@@ -124,16 +124,17 @@ void Evictor::Impl::OnRemoval(const CasePtr& suspect,
          options_.authority_retry);
     return;
   }
-  TakeRemoval(suspect->cluster, suspect->server, *removal);
+  TakeRemoval(suspect->cluster, suspect->server, *removal, Claim::kEvicted);
   if (std::holds_alternative<NewerRecord>(*removal)) {
     Clear(*suspect);
     return;
   }
-  observer_.OnEvicted();
-  spdlog::warn("evicted a dead server{}",
+  observer_.OnEvicted(suspect->superseded ? EvictionCause::kSameAddress
+                                          : EvictionCause::kUnreachable);
+  spdlog::warn("evicted a server{}",
                Fields({{"type", suspect->cluster.type},
                        {"server_id", suspect->server->server_id},
-                       {"error", suspect->why}}));
+                       {"cause", suspect->why}}));
   Close(*suspect);
 }
 
@@ -149,6 +150,7 @@ void Evictor::Impl::ConvictOlderAtSameAddress(const Case& suspect) {
     if (!cases_.contains(key) && cases_.size() >= options_.max_workers) return;
     CasePtr& known = cases_[key];
     if (known != nullptr && known->probes > 0) continue;
+    if (known == nullptr) observer_.OnSuspected();
     // A new one, so that what an earlier look still waits for comes to nothing.
     known = std::make_shared<Case>(known != nullptr ? *known : Case{});
     known->cluster = suspect.cluster;
@@ -178,10 +180,10 @@ void Evictor::Impl::Keep(const CasePtr& suspect, std::string_view why,
                          absl::Duration look_again) {
   if (!std::exchange(suspect->kept, true)) {
     observer_.OnKept();
-    spdlog::warn("a server looks dead, but stays{}",
+    spdlog::warn("a server should be evicted, but stays{}",
                  Fields({{"type", suspect->cluster.type},
                          {"server_id", suspect->server->server_id},
-                         {"error", suspect->why},
+                         {"cause", suspect->why},
                          {"because", why}}));
   }
   Stay(suspect, look_again);
@@ -194,7 +196,7 @@ void Evictor::Impl::HoldBack(const CasePtr& suspect) {
     spdlog::debug("self-preservation holds an eviction back{}",
                   Fields({{"type", suspect->cluster.type},
                           {"server_id", suspect->server->server_id},
-                          {"error", suspect->why}}));
+                          {"cause", suspect->why}}));
   }
   Stay(suspect, options_.look_again);
 }
@@ -277,14 +279,11 @@ void Evictor::Nameless(const ServerPtr& server) {
 }
 
 void Evictor::Evict(
-    std::string type, std::string cluster_id, std::string server_id,
-    RecordVersion seen,
-    absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done) {
-  loop_.Post([impl = impl_, type = std::move(type),
-              cluster_id = std::move(cluster_id),
-              server_id = std::move(server_id), seen = std::move(seen),
+    EvictCommand command,
+    absl::AnyInvocable<void(absl::StatusOr<EvictAnswer>) &&> done) {
+  loop_.Post([impl = impl_, command = std::move(command),
               done = std::move(done)]() mutable {
-    impl->Evict(type, cluster_id, server_id, seen, std::move(done));
+    impl->Evict(std::move(command), std::move(done));
   });
 }
 

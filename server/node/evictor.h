@@ -9,8 +9,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/event_loop.h"
+#include "server/core/caller.h"
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
+#include "server/node/aftermath.h"
+#include "server/node/eviction_observer.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
 #include "server/node/self_doubt.h"
@@ -30,17 +33,23 @@ struct EvictorOptions {
   std::size_t max_workers = 1024;  // suspects handled at one time
 };
 
-// What became of a suspicion, for metrics and logs.
-class EvictionObserver {
- public:
-  virtual ~EvictionObserver() = default;
-  virtual void OnSuspected() = 0;
-  virtual void OnEvicted() = 0;
-  virtual void OnCleared() = 0;  // it answered, or was replaced
-  // Dead, but stays: SUSPECTED. Once for each suspicion.
-  virtual void OnKept() = 0;
-  // The same, because this process suspects itself.
-  virtual void OnHeldBack() = 0;
+struct EvictCommand {
+  std::string type;
+  std::string cluster_id;
+  std::string server_id;
+  RecordVersion seen;
+  // How long the answer may wait for what becomes of the server.
+  absl::Duration wait = absl::ZeroDuration();
+  Caller caller;
+};
+
+struct EvictAnswer {
+  ServerPtr removed;
+  bool held = false;  // by this process
+  Aftermath aftermath;
+
+  // What an operator should know of it, in a sentence or two.
+  std::string Explain() const;
 };
 
 // One worker for each suspect, however many calls failed on it:
@@ -63,11 +72,11 @@ class Evictor final : public SuspicionSink {
   // Has it asked whether it serves the node API. Thread-safe.
   void Nameless(const ServerPtr& server) override;
 
-  // By hand, without probes. Thread-safe; `done` is called on the loop. Errors:
-  // see RegistryService.EvictServer.
-  void Evict(std::string type, std::string cluster_id, std::string server_id,
-             RecordVersion seen,
-             absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done);
+  // By hand: removes the server whether it lives or not, then tells what
+  // became of it. Thread-safe; `done` is called on the loop. Errors: see
+  // RegistryService.EvictServer.
+  void Evict(EvictCommand command,
+             absl::AnyInvocable<void(absl::StatusOr<EvictAnswer>) &&> done);
 
  private:
   class Impl;

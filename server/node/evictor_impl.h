@@ -17,15 +17,15 @@ namespace coord {
 
 class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
  public:
+  using EvictDone = absl::AnyInvocable<void(absl::StatusOr<EvictAnswer>) &&>;
+
   Impl(EventLoop& loop, Registry& registry, Registrar& registrar,
        Membership& membership, Peers& peers, SelfDoubt& doubt,
        EvictionObserver& observer, EvictorOptions options);
 
   void Suspect(const ClusterIdentity& cluster, const ServerPtr& server);
   void Nameless(const Server& server) { peers_.AskNodeApi(server); }
-  void Evict(const std::string& type, const std::string& cluster_id,
-             const std::string& server_id, const RecordVersion& seen,
-             absl::AnyInvocable<void(absl::StatusOr<ServerPtr>) &&> done);
+  void Evict(EvictCommand command, EvictDone done);
 
  private:
   // One suspicion, from the first doubt until the server is gone, replaced or
@@ -78,7 +78,10 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   void Remove(const ClusterIdentity& cluster, const ServerPtr& server,
               absl::Time since, RemovalDone done);
   void TakeRemoval(const ClusterIdentity& cluster, const ServerPtr& server,
-                   const Removal& removal);
+                   const Removal& removal, Claim claim);
+  absl::StatusOr<SnapshotPtr> ClusterOf(const EvictCommand& command) const;
+  void TellAftermath(const EvictCommand& command, const ServerKey& key,
+                     const ServerPtr& removed, EvictDone done);
 
   EventLoop& loop_;
   Registry& registry_;

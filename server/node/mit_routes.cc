@@ -31,15 +31,34 @@ Target TargetOf(const std::string& segment) {
   return {segment.substr(0, at), RecordVersion{segment.substr(at + 1)}};
 }
 
+constexpr std::size_t kMaxToldBytes = 256;
+
+Caller CallerOf(const HttpServerRequest& request) {
+  auto told = [&](std::string_view name) {
+    return std::string(
+        FindHeader(request.headers, name).substr(0, kMaxToldBytes));
+  };
+  return {request.peer, told("x-correlation-id"), told("user-agent")};
+}
+
 }  // namespace
+
+// A removal that was asked for.
+struct MitRoutes::Departure {
+  ServerKey key;
+  bool was_member;
+  bool fenced;  // by a version, as evictions are; else the server unregisters
+  Caller caller;
+};
 
 MitRoutes::MitRoutes(EventLoop& loop, Registry& registry,
                      const Membership& membership, Registrar& registrar,
-                     const TokenIssuer* tokens)
+                     EvictionObserver& evictions, const TokenIssuer* tokens)
     : loop_(loop),
       registry_(registry),
       membership_(membership),
       registrar_(registrar),
+      evictions_(evictions),
       tokens_(tokens) {}
 
 void MitRoutes::AddTo(Router& router) {
@@ -136,12 +155,14 @@ void MitRoutes::Remove(const HttpServerRequest& request,
   }
   Target named = TargetOf(target);
   const ServerKey key{cluster_id, std::move(named.server_id)};
-  const bool was_member = (*cluster)->Find(key.server_id) != nullptr;
   const std::string& type = (*cluster)->identity.type;
-  auto answer =
-      PostedTo(loop_, [this, key, was_member, reply = std::move(reply)](
-                          const absl::StatusOr<Removal>& removal) mutable {
-        std::move(reply)(FormRemoved(key, was_member, removal));
+  auto answer = PostedTo(
+      loop_, [this,
+              asked = Departure{key, (*cluster)->Find(key.server_id) != nullptr,
+                                named.version.has_value(), CallerOf(request)},
+              reply = std::move(reply)](
+                 const absl::StatusOr<Removal>& removal) mutable {
+        std::move(reply)(FormRemoved(asked, removal));
       });
   if (named.version) {
     registry_.Remove(key, type, {*std::move(named.version)}, std::move(answer));
@@ -155,19 +176,22 @@ void MitRoutes::Remove(const HttpServerRequest& request,
                        });
 }
 
-HttpResponse MitRoutes::FormRemoved(const ServerKey& key, bool was_member,
+HttpResponse MitRoutes::FormRemoved(const Departure& asked,
                                     const absl::StatusOr<Removal>& removal) {
+  const ServerKey& key = asked.key;
   if (!removal.ok()) return JsonError(removal.status());
   if (const auto* newer = std::get_if<NewerRecord>(&*removal)) {
     return JsonAnswer(
         200, absl::StrCat(R"({"server":)", ServerJson(newer->record), "}"));
   }
-  if (!was_member) return JsonError(404, "there is no such server");
+  if (!asked.was_member) return JsonError(404, "there is no such server");
   spdlog::info(
-      "removed as its cluster asked{}",
-      Fields({{"cluster_id", key.cluster_id}, {"server_id", key.server_id}}));
+      "{} over mIT's API{}{}", asked.fenced ? "evicted" : "unregistered",
+      Fields({{"server_id", key.server_id}, {"cluster_id", key.cluster_id}}),
+      FieldsOf(asked.caller));
+  if (asked.fenced) evictions_.OnEvicted(EvictionCause::kPeer);
   // One that is held here and lives comes back.
-  registrar_.Contested(key);
+  registrar_.Contested(key, Claim::kRemovedAtMit);
   return JsonAnswer(
       200, absl::StrCat(R"({"data":)", JsonString(key.server_id), "}"));
 }

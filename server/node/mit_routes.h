@@ -10,6 +10,7 @@
 #include "server/core/membership.h"
 #include "server/http/listener.h"
 #include "server/http/router.h"
+#include "server/node/eviction_observer.h"
 #include "server/node/registrar.h"
 #include "server/node/token_issuer.h"
 #include "server/registry/registry.h"
@@ -29,7 +30,8 @@ class MitRoutes {
   // `registry` pushes its changes to `membership`. `tokens` may be nullptr:
   // none are asked for, and mST is not served. All must outlive it.
   MitRoutes(EventLoop& loop, Registry& registry, const Membership& membership,
-            Registrar& registrar, const TokenIssuer* tokens);
+            Registrar& registrar, EvictionObserver& evictions,
+            const TokenIssuer* tokens);
 
   void AddTo(Router& router);
 
@@ -46,13 +48,15 @@ class MitRoutes {
                                 const std::string& type);
   HttpResponse FormRegistered(
       const absl::StatusOr<RegisterAnswer>& answer) const;
-  HttpResponse FormRemoved(const ServerKey& key, bool was_member,
+  struct Departure;
+  HttpResponse FormRemoved(const Departure& asked,
                            const absl::StatusOr<Removal>& removal);
 
   EventLoop& loop_;
   Registry& registry_;
   const Membership& membership_;
   Registrar& registrar_;
+  EvictionObserver& evictions_;
   const TokenIssuer* const tokens_;
 };
 

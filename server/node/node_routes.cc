@@ -78,29 +78,31 @@ void NodeRoutes::TakeJoin(const RegistrationView& own,
                           std::vector<Server> servers) {
   if (!follow_peers_) return;
   for (Server& server : servers) server.type = own.server.type;
-  Follow(own, membership_.MergeJoin(own.cluster_id, servers, loop_.WallTime()));
+  Follow(own, membership_.MergeJoin(own.cluster_id, servers, loop_.WallTime()),
+         Claim::kMoveTold);
 }
 
 void NodeRoutes::TakeLeave(const RegistrationView& own,
                            const std::string& server_id) {
   if (follow_peers_) {
     Follow(own,
-           membership_.MergeLeave(own.cluster_id, server_id, loop_.WallTime()));
+           membership_.MergeLeave(own.cluster_id, server_id, loop_.WallTime()),
+           Claim::kLeaveTold);
   } else {
     // Whoever says so of one that lives here has dropped it; it will hear of it
     // again.
-    registrar_.Contested({own.cluster_id, server_id});
+    registrar_.Contested({own.cluster_id, server_id}, Claim::kLeaveTold);
   }
 }
 
 void NodeRoutes::Follow(const RegistrationView& own,
-                        const Membership::MergeOutcome& outcome) {
+                        const Membership::MergeOutcome& outcome, Claim claim) {
   // Whom there is no room for here, the authority may have on its list.
   if (outcome.unknown_cluster || outcome.refused > 0) {
     registrar_.RefreshSoon(own.cluster_id);
   }
   for (const std::string& server_id : outcome.contested) {
-    registrar_.Contested({own.cluster_id, server_id});
+    registrar_.Contested({own.cluster_id, server_id}, claim);
   }
 }
 

@@ -45,7 +45,7 @@ class NodeRoutes {
   void TakeJoin(const RegistrationView& own, std::vector<Server> servers);
   void TakeLeave(const RegistrationView& own, const std::string& server_id);
   void Follow(const RegistrationView& own,
-              const Membership::MergeOutcome& outcome);
+              const Membership::MergeOutcome& outcome, Claim claim);
 
   EventLoop& loop_;
   Membership& membership_;

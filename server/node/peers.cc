@@ -38,12 +38,15 @@ constexpr char kStopped[] =
 
 ProbeResult JudgeProbe(const HttpOutcome& outcome) {
   if (const auto* response = std::get_if<HttpResponse>(&outcome)) {
-    return {.alive = true, .why = absl::StrCat("answered ", response->status)};
+    return {.alive = true,
+            .answered = true,
+            .why = absl::StrCat("answered ", response->status)};
   }
   const auto& error = std::get<HttpError>(outcome);
   // A full queue is our own affair.
   const bool ours = error.kind == HttpError::Kind::kOverloaded;
   return {.alive = error.answered || ours,
+          .answered = error.answered,
           .refused = error.refused,
           .why = error.message};
 }

@@ -51,7 +51,8 @@ struct AnnouncementResult {
 };
 
 struct ProbeResult {
-  bool alive = false;
+  bool alive = false;  // or nothing speaks against it
+  bool answered = false;
   // Nobody serves there, says the machine itself: the network is whole.
   bool refused = false;
   std::string why;

@@ -8,10 +8,11 @@ namespace coord {
 
 Registrar::Registrar(EventLoop& loop, Registry& registry,
                      RegistrationStore& store, Membership& membership,
-                     Peers& peers, SelfDoubt& doubt, RegistrarOptions options)
+                     Peers& peers, SelfDoubt& doubt,
+                     EvictionObserver& evictions, RegistrarOptions options)
     : loop_(loop),
       impl_(std::make_shared<Impl>(loop, registry, store, membership, peers,
-                                   doubt, options)) {}
+                                   doubt, evictions, options)) {}
 
 Registrar::~Registrar() = default;
 
@@ -79,11 +80,17 @@ void Registrar::RefreshSoon(const std::string& cluster_id) {
   impl_->refresher().RefreshSoon(cluster_id);
 }
 
-void Registrar::Contested(const ServerKey& key) { impl_->Contested(key); }
+void Registrar::Contested(const ServerKey& key, Claim claim) {
+  impl_->Contested(key, claim);
+}
 
 std::size_t Registrar::Count() const { return impl_->Count(); }
 
 bool Registrar::Holds(const ServerKey& key) const { return impl_->Holds(key); }
+
+std::optional<Server> Registrar::ProbeTarget(const ServerKey& key) const {
+  return impl_->ProbeTarget(key);
+}
 
 void Registrar::Stop(bool unregister, absl::Duration timeout,
                      absl::AnyInvocable<void() &&> done) {

@@ -14,8 +14,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/event_loop.h"
+#include "server/core/caller.h"
 #include "server/core/membership.h"
 #include "server/core/server.h"
+#include "server/node/claim.h"
+#include "server/node/eviction_observer.h"
 #include "server/node/peers.h"
 #include "server/node/registration_store.h"
 #include "server/node/self_doubt.h"
@@ -94,6 +97,7 @@ struct RegistrationRef {
   std::string cluster_id;
   std::string server_id;
   std::string session_id;
+  Caller caller;  // who asks
 };
 
 struct UnregisterAnswer {
@@ -116,7 +120,7 @@ class Registrar {
   // All must outlive it, and `peers` live on `loop`.
   Registrar(EventLoop& loop, Registry& registry, RegistrationStore& store,
             Membership& membership, Peers& peers, SelfDoubt& doubt,
-            RegistrarOptions options);
+            EvictionObserver& evictions, RegistrarOptions options);
   // After the loop stopped.
   ~Registrar();
 
@@ -134,7 +138,8 @@ class Registrar {
   // Errors: NOT_FOUND · LEASE_EXPIRED, FAILED_PRECONDITION ·
   // SESSION_SUPERSEDED.
   void KeepAlive(std::string session_id, Done<KeepAliveAnswer> done);
-  // Errors: NOT_FOUND · SERVER_NOT_FOUND, SESSION_SUPERSEDED.
+  // Errors: NOT_FOUND · SERVER_NOT_FOUND, SESSION_SUPERSEDED, INVALID_ARGUMENT
+  // (the session is another server's).
   void SetDraining(RegistrationRef ref, bool draining,
                    Done<RegistrationView> done);
   void Unregister(RegistrationRef ref, Done<UnregisterAnswer> done);
@@ -156,15 +161,18 @@ class Registrar {
   // announced_refresh_pause, later if need be. Nobody waits for it.
   void RefreshSoon(const std::string& cluster_id);
 
-  // Somebody removed, or claims to have removed, a server held here: probe it;
-  // dead: ORPHAN; alive: register and announce at once, then with backoff.
-  void Contested(const ServerKey& key);
+  // There is reason to think that a server held here is gone: probe it; dead:
+  // ORPHAN; alive: register and announce at once, then with backoff.
+  void Contested(const ServerKey& key, Claim claim);
 
   // How many registrations are held.
   std::size_t Count() const;
 
   // Whether a server is held here.
   bool Holds(const ServerKey& key) const;
+
+  // What to ask a server for a sign of life; nullopt: it is not held here.
+  std::optional<Server> ProbeTarget(const ServerKey& key) const;
 
   // Ends everything: `unregister` removes each registration first, with
   // `timeout` for all; else records stay for the next life.

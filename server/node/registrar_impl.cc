@@ -1,11 +1,14 @@
 #include "server/node/registrar_impl.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "common/ids.h"
+#include "common/log.h"
 #include "server/node/register_check.h"
 
 namespace coord {
@@ -69,6 +72,7 @@ Incarnation IncarnationOf(const RegisterCommand& command,
 // authority has or the time is over.
 struct Registrar::Impl::RegisterCall {
   std::weak_ptr<Registration> registration;
+  std::string session_id;
   Done<RegistrationView> done;
   bool stored = false;
   bool awaiting = false;
@@ -89,6 +93,9 @@ struct Registrar::Impl::RegisterCall {
     if (Removed()) {
       Fail(MakeError(Reason::kLeaseExpired,
                      "register: the session ended meanwhile"));
+    } else if (registration.lock()->incarnation().session_id != session_id) {
+      Fail(MakeError(Reason::kSessionSuperseded,
+                     "register: a newer incarnation came meanwhile"));
     } else if (!std::exchange(answered, true)) {
       std::move(done)(registration.lock()->View());
     }
@@ -97,8 +104,10 @@ struct Registrar::Impl::RegisterCall {
 
 Registrar::Impl::Impl(EventLoop& loop, Registry& registry,
                       RegistrationStore& store, Membership& membership,
-                      Peers& peers, SelfDoubt& doubt, RegistrarOptions options)
-    : context_{loop, registry, store, membership, peers, doubt, options},
+                      Peers& peers, SelfDoubt& doubt,
+                      EvictionObserver& evictions, RegistrarOptions options)
+    : context_{loop,  registry, store,     membership,
+               peers, doubt,    evictions, options},
       refresher_(loop, options.announced_refresh_pause,
                  [this](const std::string& cluster_id, Refresher::Done done) {
                    AskAuthority(cluster_id, std::move(done));
@@ -237,8 +246,8 @@ void Registrar::Impl::Launch(const RegistrationPtr& registration,
                              std::optional<Incarnation> previous,
                              const RegisterCommand& command,
                              Done<RegistrationView> done) {
-  auto call = std::make_shared<RegisterCall>(
-      RegisterCall{registration, std::move(done)});
+  auto call = std::make_shared<RegisterCall>(RegisterCall{
+      registration, registration->incarnation().session_id, std::move(done)});
   call->awaiting = command.wait.has_value() && !registration->up_to_date();
   context_.store.Save(
       registration->Stored(),
@@ -342,12 +351,13 @@ absl::StatusOr<Registrar::Impl::RegistrationPtr> Registrar::Impl::Find(
     return MakeError(Reason::kServerNotFound,
                      "find " + NameOf(ref) + ": it is not registered here");
   }
-  if (!ref.session_id.empty()) {
-    return MakeError(
-        Reason::kSessionSuperseded,
-        "use a session of " + NameOf(ref) + ": it is not the current one");
+  if (ref.session_id.empty()) return found;
+  if (sessions_.Find(ref.session_id) != nullptr) {
+    return InvalidField("session_id", "belongs to another server");
   }
-  return found;
+  return MakeError(
+      Reason::kSessionSuperseded,
+      "use a session of " + NameOf(ref) + ": another one is the current");
 }
 
 void Registrar::Impl::SetDraining(const RegistrationRef& ref, bool draining,
@@ -361,7 +371,12 @@ void Registrar::Impl::SetDraining(const RegistrationRef& ref, bool draining,
     std::move(done)(Stopping("drain"));
     return;
   }
-  (*registration)->SetDraining(draining);
+  const bool changed = (*registration)->SetDraining(draining);
+  spdlog::info("{}{}{}", draining ? "drain asked for" : "undrain asked for",
+               Fields({{"server", NameOf(ref)},
+                       {"cluster_id", (*registration)->cluster_id()},
+                       {"changed", changed ? "yes" : "no"}}),
+               FieldsOf(ref.caller));
   context_.store.Save(
       (*registration)->Stored(),
       PostedTo(context_.loop,
@@ -382,6 +397,12 @@ void Registrar::Impl::Unregister(const RegistrationRef& ref,
     std::move(done)(registration.status());
     return;
   }
+  spdlog::info(
+      "unregister asked for{}{}",
+      Fields({{"server", NameOf(ref)},
+              {"cluster_id", (*registration)->cluster_id()},
+              {"by", ref.session_id.empty() ? "hand" : "its session"}}),
+      FieldsOf(ref.caller));
   sessions_.Close((*registration)->incarnation().session_id);
   (*registration)
       ->Remove(RemovalCause::kUnregistered, context_.loop.Now(),

@@ -22,7 +22,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
  public:
   Impl(EventLoop& loop, Registry& registry, RegistrationStore& store,
        Membership& membership, Peers& peers, SelfDoubt& doubt,
-       RegistrarOptions options);
+       EvictionObserver& evictions, RegistrarOptions options);
 
   void Resume(std::vector<StoredRegistration> registrations);
   void StartResumed();
@@ -36,9 +36,10 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   void Stop(bool unregister, absl::Duration timeout,
             absl::AnyInvocable<void() &&> done);
 
-  void Contested(const ServerKey& key);
+  void Contested(const ServerKey& key, Claim claim);
   std::size_t Count() const { return registrations_.size(); }
   bool Holds(const ServerKey& key) const { return Held(key) != nullptr; }
+  std::optional<Server> ProbeTarget(const ServerKey& key) const;
   Refresher& refresher() { return refresher_; }
 
  private:

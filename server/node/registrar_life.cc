@@ -55,7 +55,7 @@ void Registrar::Impl::EndSilentSessions(absl::Time now) {
                  Fields({{"type", expired.key.type},
                          {"server_id", expired.key.server_id},
                          {"ttl", absl::FormatDuration(expired.ttl)}}));
-    registration->Remove(RemovalCause::kDied, now - expired.ttl,
+    registration->Remove(RemovalCause::kSilent, now - expired.ttl,
                          [](const auto&) {});
   }
 }
@@ -90,8 +90,14 @@ Registrar::Impl::RegistrationPtr Registrar::Impl::Held(
   return it == cluster->second.end() ? nullptr : it->second;
 }
 
-void Registrar::Impl::Contested(const ServerKey& key) {
-  if (const RegistrationPtr held = Held(key)) held->Contest();
+void Registrar::Impl::Contested(const ServerKey& key, Claim claim) {
+  if (const RegistrationPtr held = Held(key)) held->Contest(claim);
+}
+
+std::optional<Server> Registrar::Impl::ProbeTarget(const ServerKey& key) const {
+  const RegistrationPtr held = Held(key);
+  if (held == nullptr) return std::nullopt;
+  return held->ProbeTarget();
 }
 
 void Registrar::Impl::OnClusterChanged(Registration& registration,
@@ -120,7 +126,9 @@ void Registrar::Impl::OnMissing(const std::string& cluster_id,
                                 absl::Time asked) {
   for (const std::string& server_id : server_ids) {
     const RegistrationPtr held = Held({cluster_id, server_id});
-    if (held != nullptr && held->acknowledged() < asked) held->Contest();
+    if (held != nullptr && held->acknowledged() < asked) {
+      held->Contest(Claim::kNotListed);
+    }
   }
 }
 
@@ -177,7 +185,7 @@ void Registrar::Impl::UnregisterMore(
     if (!registrations_.contains(registration->key())) continue;
     ++shutdown->in_flight;
     sessions_.Close(registration->incarnation().session_id);
-    registration->Remove(RemovalCause::kUnregistered, context_.loop.Now(),
+    registration->Remove(RemovalCause::kStopping, context_.loop.Now(),
                          Guarded([shutdown](Impl& self, const auto&) {
                            --shutdown->in_flight;
                            self.UnregisterMore(shutdown);

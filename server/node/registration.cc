@@ -90,10 +90,10 @@ void Registration::TakeUp(const StoredRegistration& stored,
   if (!wanted_.ttl) ProbeAfter(probe_delay);
 }
 
-void Registration::SetDraining(bool draining) {
+bool Registration::SetDraining(bool draining) {
   const ServerState state =
       draining ? ServerState::kDraining : ServerState::kActive;
-  if (wanted_.server.state == state) return;
+  if (wanted_.server.state == state) return false;
   wanted_.server.state = state;
   ++revision_;
   // Seen here at once, whatever the authority can carry.
@@ -103,6 +103,7 @@ void Registration::SetDraining(bool draining) {
                                  context_.loop.WallTime());
   }
   if (renewable()) Attempt();
+  return true;
 }
 
 void Registration::CallAll(std::vector<Registered>& waiting,
@@ -398,7 +399,8 @@ RegistrationView Registration::View() const {
   view.ttl = wanted_.ttl;
   view.lease = lease_;
   view.register_time = register_time_;
-  view.next_renewal_time = next_renewal_time_;
+  // One that sleeps is not renewed before it shows life.
+  if (renewable()) view.next_renewal_time = next_renewal_time_;
   view.announcement = announcement_;
   if (cluster_.id.empty()) return view;
   if (const auto cluster = Cluster(); cluster.ok()) {

@@ -35,6 +35,7 @@ struct RegistrationContext {
   Membership& membership;
   Peers& peers;
   SelfDoubt& doubt;
+  EvictionObserver& evictions;
   const RegistrarOptions options;
   absl::BitGen random = {};
 
@@ -69,9 +70,13 @@ struct Incarnation {
 };
 
 enum class RemovalCause {
-  kUnregistered,  // its caller said so: whatever the record is now
-  kDied,          // fenced by the version that was last written
-  kNotStored,     // the same; it was never acknowledged
+  // Somebody's wish: whatever the record is now.
+  kUnregistered,
+  kStopping,  // this process ends, and with it its registrations
+  // Fenced by the version that was last written.
+  kSilent,     // its session was not kept alive
+  kDied,       // its service failed our probes
+  kNotStored,  // it was never acknowledged
 };
 
 // One request to the authority is in flight at the most, be it an attempt or a
@@ -96,7 +101,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   // Takes up what an earlier life of this process held: nothing is sent until
   // it shows life, and the first probe goes after `probe_delay`.
   void TakeUp(const StoredRegistration& stored, absl::Duration probe_delay);
-  void SetDraining(bool draining);
+  // Whether that changed anything.
+  bool SetDraining(bool draining);
   // Calls `done` when the authority has acknowledged what is wanted now, or
   // when that will never happen. Errors: SESSION_SUPERSEDED, LEASE_EXPIRED.
   WaiterId WhenRegistered(Registered done);
@@ -114,8 +120,10 @@ class Registration : public std::enable_shared_from_this<Registration> {
 
   // Its caller spoke.
   void OnKeepAlive();
-  // Somebody removed it, or claims to: probe it, then act.
-  void Contest();
+  // There is reason to think that it is gone: probe it, then act.
+  void Contest(Claim claim);
+  // What to ask for a sign of life.
+  Server ProbeTarget() const;
 
   // --- the way out (registration_removal.cc) ---------------------------------
 
@@ -163,7 +171,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
     std::uint64_t serial;
     RemovalCause cause;
     absl::Time since;
-    bool once = false;  // a caller waits for the answer
+    bool once = false;   // a caller waits for the answer
+    bool asked = false;  // the authority, for the removal of a record
     std::vector<Removed> waiting;
     int server_count = 0;  // before
   };
@@ -201,12 +210,14 @@ class Registration : public std::enable_shared_from_this<Registration> {
   absl::Duration Patience() const;
   void WakeUp();
   void BecomeOrphan(const std::string& why);
+  void CountOrphan() const;
 
   // registration_removal.cc
   void SendRemoval();
   void OnRemovalAnswer(std::uint64_t serial, const absl::Status& status,
                        std::optional<Server> newer);
   void Leave(const absl::Status& status, std::optional<Server> newer);
+  void TellEnd(const absl::Status& status, bool newer) const;
   void LeaveMembership(bool gone, std::optional<Server> newer);
   void AnnounceLeave(bool gone, Peers::Announced done);
   void InterruptRemoval();
@@ -261,7 +272,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
 
   Sleep sleep_ = Sleep::kAwake;
   absl::Time heard_ = absl::InfinitePast();  // the last sign of life
-  bool contested_ = false;  // the probe that is in flight decides
+  Claim claim_ = Claim::kNotListed;          // the last one
+  bool contested_ = false;  // the probe that is in flight decides about it
   bool probing_ = false;
   int misses_ = 0;
   absl::Time first_miss_ = absl::InfinitePast();

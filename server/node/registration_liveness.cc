@@ -15,18 +15,18 @@ namespace {
 // For one that was removed and does not answer, but whose caller still speaks.
 constexpr BackoffPolicy kOrphanProbes{absl::Seconds(1), absl::Minutes(5)};
 
+}  // namespace
+
 // Behind our own listener, which would answer for a dead service too, there is
 // a service that knows nothing of the node API.
-Server ProbeTarget(const Incarnation& incarnation) {
-  Server target = incarnation.server;
-  if (!incarnation.local_base_url.empty()) {
-    target.cluster_base_url = incarnation.local_base_url;
+Server Registration::ProbeTarget() const {
+  Server target = wanted_.server;
+  if (!wanted_.local_base_url.empty()) {
+    target.cluster_base_url = wanted_.local_base_url;
     target.node_api = NodeApi::kNo;
   }
   return target;
 }
-
-}  // namespace
 
 void Registration::OnKeepAlive() {
   heard_ = context_.loop.Now();
@@ -39,11 +39,12 @@ absl::Duration Registration::Patience() const {
   return wanted_.ttl ? *wanted_.ttl / 2 : 2 * context_.options.probe_interval;
 }
 
-void Registration::Contest() {
+void Registration::Contest(Claim claim) {
   if (contested_ || contest_timer_ != kNoTimer || !renewable() ||
       state_ != RegistrationState::kRegistered) {
     return;
   }
+  claim_ = claim;
   // By a timer of its own: other probes go on while a claim waits.
   contest_timer_ =
       RunAfter(contest_backoff_.Next(context_.loop.Now(), context_.random),
@@ -68,7 +69,7 @@ void Registration::Probe() {
   if (probing_) return;
   probing_ = true;
   context_.peers.Probe(
-      ProbeTarget(wanted_),
+      ProbeTarget(),
       Guarded([asked = context_.loop.Now(), session = wanted_.session_id](
                   Registration& self, ProbeResult result) {
         self.probing_ = false;
@@ -76,7 +77,9 @@ void Registration::Probe() {
           self.contested_ = false;
           return;
         }
-        if (session != self.wanted_.session_id) result.alive = true;
+        if (session != self.wanted_.session_id) {
+          result = {.alive = true, .why = "it registered anew"};
+        }
         self.OnProbed(asked, result);
       }));
 }
@@ -91,6 +94,12 @@ void Registration::OnProbed(absl::Time asked, const ProbeResult& result) {
   NoDoubt();
   if (!wanted_.ttl) {
     ProbeAfter(context_.Jittered(context_.options.probe_interval));
+  }
+  if (contested_) {
+    spdlog::info("a server that was taken for gone registers again{}",
+                 Fields({{"server", Name()},
+                         {"claim", Describe(claim_)},
+                         {"probe", result.why}}));
   }
   if (contested_ || sleep_ != Sleep::kAwake) WakeUp();
 }
@@ -139,13 +148,15 @@ void Registration::WakeUp() {
   Attempt();
 }
 
-// It was removed, and rightly so.
+// It is gone, and rightly so.
 void Registration::BecomeOrphan(const std::string& why) {
-  spdlog::warn("a server was removed and does not answer{}",
-               Fields({{"server", Name()}, {"error", why}}));
+  const std::string claim(Describe(claim_));
+  spdlog::warn("a registered server is an orphan{}",
+               Fields({{"server", Name()}, {"claim", claim}, {"error", why}}));
+  CountOrphan();
   sleep_ = Sleep::kEvicted;
   state_ = RegistrationState::kOrphan;
-  message_ = "removed by others, and the service does not answer: " + why;
+  message_ = claim + ", and the service does not answer: " + why;
   StopTimers();
   const ServerKey key{cluster_.id, wanted_.server.server_id};
   context_.membership.SetHeld(key, false);
@@ -153,6 +164,21 @@ void Registration::BecomeOrphan(const std::string& why) {
                              context_.loop.WallTime());
   CallAll(renewals_, MakeError(Reason::kNotRegistered,
                                "renew " + Name() + ": it is an orphan"));
+}
+
+// Whoever evicted it has counted that; here it is only others who say so.
+void Registration::CountOrphan() const {
+  switch (claim_) {
+    case Claim::kEvicted:
+    case Claim::kEvictedByHand:
+    case Claim::kRemovedAtMit:
+      return;
+    case Claim::kLeaveTold:
+    case Claim::kMoveTold:
+      return context_.evictions.OnEvicted(EvictionCause::kPeer);
+    case Claim::kNotListed:
+      return context_.evictions.OnEvicted(EvictionCause::kAuthority);
+  }
 }
 
 }  // namespace coord

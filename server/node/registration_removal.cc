@@ -3,11 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <variant>
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/text_view.h"
 #include "server/node/registration.h"
 
 namespace coord {
@@ -25,6 +27,27 @@ struct Farewell {
   }
 };
 
+bool IsWish(RemovalCause cause) {
+  return cause == RemovalCause::kUnregistered ||
+         cause == RemovalCause::kStopping;
+}
+
+std::string_view Describe(RemovalCause cause) {
+  switch (cause) {
+    case RemovalCause::kUnregistered:
+      return "unregistered";
+    case RemovalCause::kStopping:
+      return "this process stops";
+    case RemovalCause::kSilent:
+      return "its session was not kept alive";
+    case RemovalCause::kDied:
+      return "its service does not answer";
+    case RemovalCause::kNotStored:
+      return "it could not be stored";
+  }
+  return "";
+}
+
 }  // namespace
 
 void Registration::Remove(RemovalCause cause, absl::Time since, Removed done) {
@@ -36,7 +59,7 @@ void Registration::Remove(RemovalCause cause, absl::Time since, Removed done) {
     AnswerWaiting(over);
     CallAll(renewals_, over);
   }
-  if (cause == RemovalCause::kUnregistered) exit_->once = true;
+  if (IsWish(cause)) exit_->once = true;
   exit_->waiting.push_back(std::move(done));
   if (!busy_) SendRemoval();
 }
@@ -90,8 +113,8 @@ void Registration::SendRemoval() {
     exit_->server_count = static_cast<int>(cluster->servers);
   }
   const std::uint64_t serial = exit_->serial;
-  if (exit_->cause == RemovalCause::kUnregistered) {
-    busy_ = true;
+  if (IsWish(exit_->cause)) {
+    busy_ = exit_->asked = true;
     context_.registry.Unregister(
         key, type,
         Guarded([serial](Registration& self,
@@ -105,7 +128,7 @@ void Registration::SendRemoval() {
     Leave(absl::OkStatus(), std::nullopt);
     return;
   }
-  busy_ = true;
+  busy_ = exit_->asked = true;
   // Our own renewals are no signs of life.
   const Evidence evidence{version, std::max(exit_->since, acknowledged_)};
   context_.registry.Remove(
@@ -142,18 +165,14 @@ void Registration::OnRemovalAnswer(std::uint64_t serial,
 
 void Registration::Leave(const absl::Status& status,
                          std::optional<Server> newer) {
-  const bool by_caller = exit_->cause == RemovalCause::kUnregistered;
-  const bool gone = !newer && (status.ok() || by_caller);
+  const bool gone = !newer && (status.ok() || IsWish(exit_->cause));
+  TellEnd(status, newer.has_value());
   auto farewell = std::make_shared<Farewell>();
   farewell->answer = AnswerSoFar();
   farewell->waiting = std::move(exit_->waiting);
   if (!status.ok()) {
     farewell->answer.errors.push_back({"", std::string(status.message())});
   }
-  spdlog::info("registration ended{}",
-               Fields({{"server", Name()},
-                       {"cause", by_caller ? "unregistered" : "died"},
-                       {"removed", gone ? "yes" : "no"}}));
   LeaveMembership(gone, std::move(newer));
   NoDoubt();
   context_.store.Delete(
@@ -175,6 +194,28 @@ void Registration::Leave(const absl::Status& status,
   owner_.OnEnded(*this);
 }
 
+void Registration::TellEnd(const absl::Status& status, bool newer) const {
+  // An orphan is no member, and was counted when it became one.
+  const bool removed =
+      exit_->asked && status.ok() && !newer && sleep_ != Sleep::kEvicted;
+  const std::string_view record = newer          ? "stays, it is newer"
+                                  : !status.ok() ? "unknown"
+                                  : removed      ? "removed"
+                                                 : "none";
+  spdlog::info(
+      "registration ended{}{}",
+      Fields({{"server", Name()},
+              {"cause", Describe(exit_->cause)},
+              {"record", record}}),
+      status.ok() ? "" : Fields({{"error", StdView(status.message())}}));
+  if (!removed) return;
+  if (exit_->cause == RemovalCause::kSilent) {
+    context_.evictions.OnEvicted(EvictionCause::kSession);
+  } else if (exit_->cause == RemovalCause::kDied) {
+    context_.evictions.OnEvicted(EvictionCause::kProbe);
+  }
+}
+
 void Registration::LeaveMembership(bool gone, std::optional<Server> newer) {
   if (cluster_.id.empty()) return;
   const ServerKey key{cluster_.id, wanted_.server.server_id};
@@ -182,11 +223,9 @@ void Registration::LeaveMembership(bool gone, std::optional<Server> newer) {
   context_.membership.SetHeld(key, false);
   context_.registry.Forget(key, wanted_.server.type);
   if (gone) {
-    context_.membership.Remove(key,
-                               exit_->cause == RemovalCause::kUnregistered
-                                   ? ChangeType::kLeft
-                                   : ChangeType::kEvicted,
-                               now);
+    context_.membership.Remove(
+        key, IsWish(exit_->cause) ? ChangeType::kLeft : ChangeType::kEvicted,
+        now);
   } else if (newer && !context_.registry.PushesChanges()) {
     context_.membership.Apply(
         cluster_,

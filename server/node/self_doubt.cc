@@ -46,7 +46,7 @@ void SelfDoubt::Judge() {
   if (changed_) changed_(active);
   if (active) {
     spdlog::warn(
-        "most servers fail their probes: this process suspects itself{}",
+        "so many servers fail their probes that this process suspects itself{}",
         Fields({{"failing", absl::StrCat(doubt_.failing())}}));
   } else {
     spdlog::info("this process suspects itself no longer");

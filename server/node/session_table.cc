@@ -77,11 +77,12 @@ const RegistrationKey* SessionTable::Find(const std::string& session_id) const {
 absl::Status SessionTable::WhyClosed(const std::string& session_id) const {
   if (superseded_.contains(session_id)) {
     return MakeError(Reason::kSessionSuperseded,
-                     "use session: a newer incarnation of this server is "
+                     "use session: a newer incarnation of this server was "
                      "registered");
   }
   return MakeError(Reason::kLeaseExpired,
-                   "use session: it is over, register again");
+                   "use session: it is over, or was never opened here; "
+                   "register again");
 }
 
 std::vector<SessionTable::Expired> SessionTable::TakeExpired(absl::Time now) {

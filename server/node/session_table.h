@@ -40,7 +40,8 @@ struct RegistrationKey {
 // Not thread-safe.
 class SessionTable {
  public:
-  // Superseded sessions beyond this many are forgotten, oldest first.
+  // Superseded sessions beyond this many are forgotten, oldest first, and then
+  // no longer told from those that are over.
   explicit SessionTable(std::size_t max_superseded = 10'000)
       : max_superseded_(max_superseded) {}
 
@@ -72,7 +73,9 @@ class SessionTable {
   void Renew(absl::Time now);
   // nullptr when there is no such session. Valid until the next change.
   const RegistrationKey* Find(const std::string& session_id) const;
-  // Why there is no such session: one of the errors of Touch.
+  // Why there is no such session: one of the errors of Touch. LEASE_EXPIRED is
+  // said of all that this table knows nothing of: over, forgotten, of an
+  // earlier life that left nothing, or of another clusterd.
   absl::Status WhyClosed(const std::string& session_id) const;
 
   // Closes sessions that were not heard from in time.

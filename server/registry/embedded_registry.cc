@@ -1,6 +1,7 @@
 #include "server/registry/embedded_registry.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -81,6 +82,7 @@ class EmbeddedRegistry::Impl
   void Register(RegisterRequest request, Done<RegisterAnswer> done);
   void Remove(const ServerKey& key, std::optional<Evidence> evidence,
               Done<Removal> done);
+  std::int64_t expired() const { return expired_; }
 
  private:
   struct Entry {
@@ -155,6 +157,7 @@ class EmbeddedRegistry::Impl
   std::unique_ptr<ClusterRoster> roster_;
   absl::flat_hash_map<ServerKey, Entry> entries_;
   LeaseTable<ServerKey> leases_;
+  std::atomic<std::int64_t> expired_ = 0;
 };
 
 absl::Status EmbeddedRegistry::Impl::Start() {
@@ -319,6 +322,7 @@ absl::Status EmbeddedRegistry::Impl::Decide(Sweep& op) {
 absl::Duration EmbeddedRegistry::Impl::Apply(Sweep& op) {
   for (auto& [key, server] : op.expired) {
     Forget(key, std::move(server), ChangeType::kEvicted);
+    ++expired_;
   }
   return std::clamp(leases_.NextCheck() - op.now, kSweepGap, life_);
 }
@@ -422,6 +426,8 @@ EmbeddedRegistry::EmbeddedRegistry(std::shared_ptr<Impl> impl)
     : impl_(std::move(impl)) {}
 
 EmbeddedRegistry::~EmbeddedRegistry() { impl_->Stop(); }
+
+std::int64_t EmbeddedRegistry::expired() const { return impl_->expired(); }
 
 void EmbeddedRegistry::Register(RegisterRequest request,
                                 Done<RegisterAnswer> done) {

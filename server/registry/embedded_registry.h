@@ -4,6 +4,7 @@
 #define SERVER_REGISTRY_EMBEDDED_REGISTRY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -49,6 +50,9 @@ class EmbeddedRegistry final : public Registry {
   void Remove(const ServerKey& key, const std::string& type,
               const Evidence& evidence, Done<Removal> done) override;
   bool PushesChanges() const override { return true; }
+
+  // Servers that were removed because they did not renew. Thread-safe.
+  std::int64_t expired() const;
 
  private:
   class Impl;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
@@ -19,7 +20,9 @@ namespace {
 constexpr char kCorrelationId[] = "x-correlation-id";
 constexpr char kTraceParent[] = "traceparent";
 constexpr char kTraceState[] = "tracestate";
+constexpr char kUserAgent[] = "user-agent";
 constexpr std::size_t kMaxIdBytes = 256;  // of what comes back
+constexpr std::size_t kMaxUserAgentBytes = 256;
 constexpr std::size_t kMaxTraceBytes = 512;
 constexpr absl::Duration kDefaultRetryAfter = absl::Seconds(1);
 
@@ -121,6 +124,13 @@ grpc::Status FinalStatus(grpc::CallbackServerContext& context,
     context.AddTrailingMetadata("grpc-retry-pushback-ms", last.pushback_ms);
   }
   return last.converted;
+}
+
+Caller CallerOf(const grpc::CallbackServerContext& context,
+                std::string correlation_id) {
+  std::string user_agent = FirstReceived(context, kUserAgent);
+  user_agent.resize(std::min(user_agent.size(), kMaxUserAgentBytes));
+  return {context.peer(), std::move(correlation_id), std::move(user_agent)};
 }
 
 absl::Duration TimeLeft(const grpc::CallbackServerContext& context,

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/trace_context.h"
+#include "server/core/caller.h"
 #include "server/rpc/drain_signal.h"
 #include "server/rpc/slots.h"
 
@@ -38,6 +39,10 @@ TraceContext TraceOf(const grpc::CallbackServerContext& context);
 // `grpc-retry-pushback-ms`.
 grpc::Status FinalStatus(grpc::CallbackServerContext& context,
                          const absl::Status& status);
+
+// Who makes the call, as far as gRPC tells.
+Caller CallerOf(const grpc::CallbackServerContext& context,
+                std::string correlation_id);
 
 // How long an answer is still worth sending: until the caller's deadline, less
 // the smaller of a tenth and `margin`; never negative, infinite without a
@@ -74,6 +79,7 @@ class UnaryCall {
   grpc::ServerUnaryReactor* reactor() const { return open_->reactor; }
 
   const std::string& correlation_id() const { return correlation_id_; }
+  Caller caller() const { return CallerOf(*context_, correlation_id_); }
 
   // Once. With OK the response is sent as it is.
   void Finish(const absl::Status& status);

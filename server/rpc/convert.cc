@@ -158,6 +158,27 @@ void ToProto(const UnregisterAnswer& answer,
   }
 }
 
+void ToProto(const EvictAnswer& answer, pb::EvictServerResponse* out) {
+  ToProto(*answer.removed, out->mutable_server());
+  out->set_registered_here(answer.held);
+  out->set_message(Utf8(answer.Explain()));
+  switch (answer.aftermath.kind) {
+    case Aftermath::Kind::kUnknown:
+      out->set_outcome(pb::EVICTION_OUTCOME_UNKNOWN);
+      break;
+    case Aftermath::Kind::kGone:
+      out->set_outcome(pb::EVICTION_OUTCOME_GONE);
+      break;
+    case Aftermath::Kind::kAlive:
+      out->set_outcome(pb::EVICTION_OUTCOME_ALIVE);
+      break;
+    case Aftermath::Kind::kReturned:
+      out->set_outcome(pb::EVICTION_OUTCOME_RETURNED);
+      ToProto(*answer.aftermath.returned, out->mutable_returned());
+      break;
+  }
+}
+
 pb::ChangeType ToProto(ChangeType type) {
   switch (type) {
     case ChangeType::kJoined:
@@ -212,6 +233,12 @@ absl::Status CheckServerName(const std::string& type,
   return InvalidField("server_id", kServerIdRule);
 }
 
+absl::Status CheckSessionId(const std::string& session_id) {
+  if (session_id.size() <= kMaxSessionIdBytes) return absl::OkStatus();
+  return InvalidField("session_id", absl::StrCat("must be at most ",
+                                                 kMaxSessionIdBytes, " bytes"));
+}
+
 absl::StatusOr<RegisterCommand> FromProto(
     const pb::RegisterServerRequest& request) {
   Violations violations;
@@ -223,6 +250,7 @@ absl::StatusOr<RegisterCommand> FromProto(
     command.ttl = DurationField("ttl", request.ttl(), &violations);
   }
   absl::Status valid = InvalidFields(violations);
+  if (valid.ok()) valid = CheckSessionId(command.session_id);
   if (!valid.ok()) return valid;
   return command;
 }

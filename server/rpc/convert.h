@@ -7,6 +7,7 @@
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include "mimik/cluster/v1/registry_service.pb.h"
 #include "mimik/cluster/v1/resources.pb.h"
 #include "server/core/server.h"
+#include "server/node/evictor.h"
 #include "server/node/registrar.h"
 
 namespace coord {
@@ -48,6 +50,7 @@ void ToProto(const ClusterSnapshot& cluster, pb::Cluster* out);
 void ToProto(const RegistrationView& registration, bool self_preservation,
              pb::Registration* out);
 void ToProto(const UnregisterAnswer& answer, pb::UnregisterServerResponse* out);
+void ToProto(const EvictAnswer& answer, pb::EvictServerResponse* out);
 pb::ChangeType ToProto(ChangeType type);
 pb::RegistrationState ToProto(RegistrationState state);
 
@@ -70,6 +73,10 @@ absl::Status CheckServerName(const std::string& type,
                              const std::string& cluster_id,
                              const std::string& server_id);
 
+// What every session id is shorter than; an empty one names none.
+inline constexpr std::size_t kMaxSessionIdBytes = 128;
+absl::Status CheckSessionId(const std::string& session_id);
+
 // All but `wait`, which depends on the deadline of the call. What the fields
 // mean, and so most of what may be wrong with them, is the registrar's to
 // judge.
@@ -85,6 +92,8 @@ absl::StatusOr<RegistrationRef> RefFromProto(const Request& request) {
   RegistrationRef ref{
       request.type(), request.cluster_id(), request.server_id(), {}};
   if constexpr (requires { request.session_id(); }) {
+    absl::Status session = CheckSessionId(request.session_id());
+    if (!session.ok()) return session;
     ref.session_id = request.session_id();
   }
   return ref;

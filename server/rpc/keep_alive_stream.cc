@@ -14,8 +14,6 @@
 namespace coord {
 namespace {
 
-constexpr std::size_t kMaxSessionIdBytes = 128;
-
 // Lives on the backend's loop: what gRPC, the registrar and the drain signal
 // say is posted there, so nothing here needs a lock. Tasks share ownership; the
 // last share is given up when gRPC is done and no task waits.

@@ -21,7 +21,7 @@ namespace {
 using Context = grpc::CallbackServerContext;
 using UnaryReactor = grpc::ServerUnaryReactor;
 
-// Of a RegisterServer that waits and has no deadline.
+// Of a call that waits and has no deadline.
 constexpr absl::Duration kDefaultWait = absl::Seconds(50);
 
 constexpr std::string_view kRegistrations = "registrations";
@@ -115,8 +115,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (!command.ok()) return Answer(std::move(call), command.status());
     command->correlation_id = call.correlation_id();
     if (request->wait()) {
-      command->wait =
-          std::min(TimeLeft(*context, options_.deadline_margin), kDefaultWait);
+      command->wait = Wait(*context);
     }
     backend_.registrar.Register(
         *std::move(command),
@@ -150,6 +149,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (!placed.ok()) return Answer(std::move(call), std::move(placed));
     auto ref = RefFromProto(*request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
+    ref->caller = call.caller();
     backend_.registrar.Unregister(
         *std::move(ref), [call = std::move(call), response](
                              absl::StatusOr<UnregisterAnswer> answer) mutable {
@@ -172,13 +172,18 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (request->etag().empty()) {
       return Answer(std::move(call), InvalidField("etag", "must be set"));
     }
+    EvictCommand command{std::move(ref->type),
+                         std::move(ref->cluster_id),
+                         std::move(ref->server_id),
+                         RecordVersion{request->etag()},
+                         Wait(*context),
+                         call.caller()};
     backend_.evictor.Evict(
-        std::move(ref->type), std::move(ref->cluster_id),
-        std::move(ref->server_id), RecordVersion{request->etag()},
+        std::move(command),
         [call = std::move(call),
-         response](absl::StatusOr<ServerPtr> evicted) mutable {
-          call.Finish(std::move(evicted), [&](const ServerPtr& server) {
-            ToProto(*server, response->mutable_server());
+         response](absl::StatusOr<EvictAnswer> evicted) mutable {
+          call.Finish(std::move(evicted), [&](const EvictAnswer& answer) {
+            ToProto(answer, response);
           });
         });
     return reactor;
@@ -291,6 +296,11 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     return reactor;
   }
 
+  // How long the answer to a call may be waited for.
+  absl::Duration Wait(const Context& context) const {
+    return std::min(TimeLeft(context, options_.deadline_margin), kDefaultWait);
+  }
+
   template <typename Request, typename Response>
   UnaryReactor* SetDraining(Context* context, const Request& request,
                             bool draining, Response* response) {
@@ -300,6 +310,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     if (!placed.ok()) return Answer(std::move(call), std::move(placed));
     auto ref = RefFromProto(request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
+    ref->caller = call.caller();
     backend_.registrar.SetDraining(
         *std::move(ref), draining,
         AnswerRegistration(backend_.self_doubt, std::move(call), response));

@@ -23,6 +23,7 @@ from growth_cases import GrowthTest
 from herd_cases import HerdTest, WatchTest
 from http_cases import HttpTest
 from network_cases import NetworkTest
+from operator_cases import OperatorTest
 from programs import Clusterd
 from reader_cases import ReaderTest
 from scene import FaultTest

@@ -62,7 +62,7 @@ class DeathTest(FaultTest):
         wait_until("the first is told", lambda: first.lines()[1:2] ==
                    ["SESSION_SUPERSEDED"])
         wait_until("the first must not register again",
-                   lambda: "a newer incarnation of this server is registered"
+                   lambda: "a newer incarnation of this server was registered"
                    in first.log.read_text())
         self.assertEqual(second.url, self.client().servers()["twin"]
                          .cluster_base_url)

@@ -184,6 +184,49 @@ TEST_F(ClusterctlTest, EvictSaysThatANewerRecordStands) {
             "clusterctl: evict orders/node-1: it is newer (ETAG_MISMATCH)\n");
 }
 
+TEST_F(ClusterctlTest, EvictTellsWhatBecameOfTheServer) {
+  server_.on_evict = [](const auto&, auto* response) {
+    response->set_outcome(pb::EVICTION_OUTCOME_GONE);
+    response->set_message("it does not answer a probe (refused)");
+    return grpc::Status::OK;
+  };
+  const std::vector<std::string> evict = {"evict", "orders", "node-1", "--etag",
+                                          "e1"};
+  EXPECT_EQ(Run(evict), ExitCode::kOk);
+  EXPECT_EQ(
+      out(),
+      "orders/node-1 was evicted; it does not answer a probe (refused)\n");
+  EXPECT_EQ(err(), "");
+
+  server_.on_evict = [](const auto&, auto*) { return grpc::Status::OK; };
+  EXPECT_EQ(Run(evict), ExitCode::kOk);  // a clusterd that does not know
+  EXPECT_EQ(out(), "orders/node-1 was evicted\n");
+}
+
+TEST_F(ClusterctlTest, EvictFailsWhereTheServerIsBack) {
+  server_.on_evict = [](const auto&, auto* response) {
+    response->set_outcome(pb::EVICTION_OUTCOME_RETURNED);
+    response->set_message("it is registered here and came back");
+    return grpc::Status::OK;
+  };
+  std::vector<std::string> evict = {"evict", "orders", "node-1", "--etag",
+                                    "e1"};
+  EXPECT_EQ(Run(evict), ExitCode::kFailed);
+  EXPECT_EQ(out(), "");
+  EXPECT_EQ(err(),
+            "clusterctl: orders/node-1 was evicted; it is registered here and "
+            "came back\n");
+  evict.push_back("--json");
+  EXPECT_EQ(Run(evict), ExitCode::kFailed);
+  EXPECT_THAT(out(), HasSubstr(R"("outcome": "EVICTION_OUTCOME_RETURNED")"));
+}
+
+TEST_F(ClusterctlTest, UnregisterOfOneThatWasInNoClusterCountsNobody) {
+  server_.on_unregister = [](const auto&, auto*) { return grpc::Status::OK; };
+  EXPECT_EQ(Run({"unregister", "orders", "node-1"}), ExitCode::kOk);
+  EXPECT_EQ(out(), "orders/node-1 is unregistered\n");
+}
+
 TEST_F(ClusterctlTest, ServersReadsAllPages) {
   server_.on_list_servers = [](const auto& request, auto* response) {
     const bool first = request.page_token().empty();
@@ -224,8 +267,8 @@ TEST_F(ClusterctlTest, StatusTellsWhetherClusterdSuspectsItself) {
   EXPECT_EQ(Run({"status"}), ExitCode::kOk);
   EXPECT_THAT(out(), Not(HasSubstr("evictions")));
   EXPECT_EQ(Run({"status", "orders"}), ExitCode::kOk);
-  EXPECT_THAT(out(), HasSubstr("\nevictions: slowed down, most other servers "
-                               "fail their probes\n"));
+  EXPECT_THAT(out(), HasSubstr("\nevictions: slowed down, so many servers fail "
+                               "their probes that clusterd suspects itself\n"));
 }
 
 TEST_F(ClusterctlTest, CallSendsWhatTheArgumentsSay) {

@@ -4,8 +4,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/node/contest_backoff.h"
+#include "tests/support/log_capture.h"
 #include "tests/unit/node/node_fixture.h"
 
 namespace coord {
@@ -13,8 +15,8 @@ namespace {
 
 class ContestTest : public NodeFixture {
  protected:
-  void Contest(const std::string& id) {
-    registrar_->Contested(Key(id));
+  void Contest(const std::string& id, Claim claim = Claim::kRemovedAtMit) {
+    registrar_->Contested(Key(id), claim);
     Advance(absl::ZeroDuration());
   }
 };
@@ -42,8 +44,8 @@ TEST_F(ContestTest, TheDeadBecomeOrphansAndAreNotRenewed) {
   AnswerDead();
   EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
   EXPECT_EQ(Get("a")->StatusText(),
-            "orphan: removed by others, and the service does not answer: made "
-            "to fail");
+            "orphan: removed by others, from this clusterd as mIT, and the "
+            "service does not answer: made to fail");
   EXPECT_EQ(Member("a"), nullptr);
   const int before = registry_.register_calls;
   Advance(absl::Seconds(30));
@@ -51,6 +53,62 @@ TEST_F(ContestTest, TheDeadBecomeOrphansAndAreNotRenewed) {
   const auto answer = KeepAlive(session);
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->state, RegistrationState::kOrphan);
+}
+
+TEST_F(ContestTest, AnOrphanSaysWhatIsKnownAndNoMore) {
+  struct Case {
+    Claim claim;
+    const char* words;
+    std::vector<EvictionCause> counted;
+  };
+  const Case cases[] = {
+      {Claim::kEvicted, "evicted by this clusterd", {}},
+      {Claim::kEvictedByHand, "evicted by hand", {}},
+      {Claim::kRemovedAtMit,
+       "removed by others, from this clusterd as mIT",
+       {}},
+      {Claim::kLeaveTold,
+       "left, as another server says",
+       {EvictionCause::kPeer}},
+      {Claim::kMoveTold,
+       "registered elsewhere, as another server says",
+       {EvictionCause::kPeer}},
+      {Claim::kNotListed,
+       "no longer listed by the authority",
+       {EvictionCause::kAuthority}},
+  };
+  for (const Case& it : cases) {
+    SCOPED_TRACE(it.words);
+    observer_.causes.clear();
+    Registered(Command("a"));
+    Contest("a", it.claim);
+    AnswerDead();
+    EXPECT_EQ(Get("a")->StatusText(),
+              std::string("orphan: ") + it.words +
+                  ", and the service does not answer: made to fail");
+    EXPECT_EQ(observer_.causes, it.counted);
+    Unregister(Ref("a"));
+  }
+}
+
+TEST_F(ContestTest, AnOrphanHasNoNextRenewal) {
+  Registered(Command("a"));
+  EXPECT_GT(Get("a")->next_renewal_time, absl::InfinitePast());
+  Contest("a");
+  AnswerDead();
+  EXPECT_EQ(Get("a")->next_renewal_time, absl::InfinitePast());
+}
+
+TEST_F(ContestTest, OneThatLivesIsToldOf) {
+  LogCapture log;
+  Registered(Command("a"));
+  Contest("a", Claim::kEvictedByHand);
+  AnswerAlive();
+  EXPECT_THAT(log.Lines("a server that was taken for gone"),
+              testing::ElementsAre(
+                  "info: a server that was taken for gone registers again "
+                  "server=mTest/a claim=\"evicted by hand\" probe=\"answered "
+                  "200\""));
 }
 
 TEST_F(ContestTest, AnOrphanWhoseCallerSpeaksIsProbedUntilItAnswers) {
@@ -77,6 +135,7 @@ TEST_F(ContestTest, AnOrphanThatIsProbedEndsAfterThreeMisses) {
     AnswerDead();
   }
   EXPECT_FALSE(IsHeld("a"));
+  EXPECT_THAT(observer_.causes, testing::IsEmpty());  // it had been removed
 }
 
 TEST_F(ContestTest, ManyClaimsAreOneProbe) {
@@ -118,6 +177,7 @@ TEST_F(ContestTest, AProbedServiceIsProbedWhileAClaimWaits) {
     AnswerDead();
   }
   EXPECT_FALSE(IsHeld("a"));
+  EXPECT_THAT(observer_.causes, testing::ElementsAre(EvictionCause::kProbe));
 }
 
 TEST_F(ContestTest, AClaimOutlivesARetryOfTheCaller) {
@@ -157,6 +217,21 @@ TEST_F(ContestTest, AnAnswerThatLacksAServerIsAClaim) {
   EXPECT_EQ(Sent(), "GET http://a.test/x");
   AnswerAlive();
   EXPECT_TRUE(registry_.records["c-mTest"].contains("a"));
+  EXPECT_EQ(observer_.evicted, 0);
+}
+
+TEST_F(ContestTest, OneThatIsNotListedAndDeadIsAnEvictionOfTheAuthority) {
+  Registered(Command("a"));
+  Advance(absl::Seconds(1));
+  registry_.records["c-mTest"].erase("a");
+  Registered(Command("b"));
+  AwaitRequest(absl::ZeroDuration());
+  AnswerDead();
+  EXPECT_EQ(Get("a")->message,
+            "no longer listed by the authority, and the service does not "
+            "answer: made to fail");
+  EXPECT_THAT(observer_.causes,
+              testing::ElementsAre(EvictionCause::kAuthority));
 }
 
 TEST_F(ContestTest, NobodyContestsWhatIsNotHeldHere) {

@@ -13,16 +13,6 @@
 
 namespace coord {
 
-class CountingObserver final : public EvictionObserver {
- public:
-  void OnSuspected() override { ++suspected; }
-  void OnEvicted() override { ++evicted; }
-  void OnCleared() override { ++cleared; }
-  void OnKept() override { ++kept; }
-  void OnHeldBack() override { ++held_back; }
-  int suspected = 0, evicted = 0, cleared = 0, kept = 0, held_back = 0;
-};
-
 // `own` is registered here, what tests add is held by others.
 class EvictorFixture : public NodeFixture {
  protected:
@@ -39,7 +29,6 @@ class EvictorFixture : public NodeFixture {
     Settle();
   }
 
-  CountingObserver observer_;
   std::unique_ptr<Evictor> evictor_;
 };
 

@@ -11,6 +11,7 @@
 namespace coord {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -31,14 +32,6 @@ class EvictorTest : public EvictorFixture {
       if (i + 1 < count) Advance(absl::Seconds(1));
     }
   }
-  absl::StatusOr<ServerPtr> Evict(const std::string& id,
-                                  const std::string& etag) {
-    std::optional<absl::StatusOr<ServerPtr>> answer;
-    evictor_->Evict("mTest", "", id, {etag},
-                    [&](auto a) { answer = std::move(a); });
-    Settle();
-    return *std::move(answer);
-  }
 };
 
 TEST_F(EvictorTest, RefreshesProbesRemovesAndTellsTheRest) {
@@ -54,7 +47,7 @@ TEST_F(EvictorTest, RefreshesProbesRemovesAndTellsTheRest) {
   EXPECT_EQ(Sent(),
             "DELETE http://peer.test/x/itResources/c-mTest/servers/dead");
   EXPECT_EQ(observer_.suspected, 1);
-  EXPECT_EQ(observer_.evicted, 1);
+  EXPECT_THAT(observer_.causes, ElementsAre(EvictionCause::kUnreachable));
 }
 
 TEST_F(EvictorTest, ManySuspicionsAreOneCase) {
@@ -233,6 +226,10 @@ TEST_F(EvictorTest, AServerHeldHereIsOrphanedWhenItDoesNotAnswer) {
   EXPECT_EQ(Sent(), "GET http://own.test/x");
   AnswerDead();
   EXPECT_EQ(StateOf("own"), RegistrationState::kOrphan);
+  EXPECT_EQ(Get("own")->message,
+            "evicted by this clusterd, and the service does not answer: made "
+            "to fail");
+  EXPECT_THAT(observer_.causes, ElementsAre(EvictionCause::kUnreachable));
   EXPECT_EQ(Member("own"), nullptr);
 }
 
@@ -246,37 +243,8 @@ TEST_F(EvictorTest, OfTwoRecordsWithOneAddressTheOlderGoes) {
   Suspect(Member("dead"));
   EXPECT_EQ(Member("dead"), nullptr);
   EXPECT_NE(Member("successor"), nullptr);
-  EXPECT_EQ(observer_.evicted, 1);
-}
-
-TEST_F(EvictorTest, ByHandItTakesTheEtagThatWasSeen) {
-  const absl::StatusOr<ServerPtr> removed = Evict("dead", "stranger-dead");
-  ASSERT_TRUE(removed.ok()) << removed.status();
-  EXPECT_EQ((*removed)->server_id, "dead");
-  EXPECT_EQ(Member("dead"), nullptr);
-  EXPECT_EQ(Sent(),
-            "DELETE http://peer.test/x/itResources/c-mTest/servers/dead");
-}
-
-TEST_F(EvictorTest, ByHandAnotherEtagIsAMismatch) {
-  EXPECT_TRUE(
-      HasReason(Evict("dead", "older").status(), Reason::kEtagMismatch));
-  EXPECT_TRUE(HasReason(Evict("dead", "").status(), Reason::kInvalidField));
-  EXPECT_TRUE(
-      HasReason(Evict("nobody", "v1").status(), Reason::kServerNotFound));
-  EXPECT_NE(Member("dead"), nullptr);
-}
-
-TEST_F(EvictorTest, ByHandANewerRecordAtTheAuthorityIsAMismatch) {
-  registry_.automatic = false;
-  std::optional<absl::StatusOr<ServerPtr>> answer;
-  evictor_->Evict("mTest", "", "dead", {"stranger-dead"},
-                  [&](auto a) { answer = std::move(a); });
-  Settle();
-  registry_.AnswerRemoval(NewerRecord{*Member("dead")});
-  Settle();
-  ASSERT_TRUE(answer.has_value());
-  EXPECT_TRUE(HasReason(answer->status(), Reason::kEtagMismatch));
+  EXPECT_THAT(observer_.causes, ElementsAre(EvictionCause::kSameAddress));
+  EXPECT_EQ(observer_.suspected, 1);
 }
 
 TEST_F(EvictorTest, OneThatDidNotNameItselfIsAskedWhetherItHadTo) {

@@ -5,8 +5,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/error.h"
+#include "tests/support/log_capture.h"
 #include "tests/unit/node/node_fixture.h"
 
 namespace coord {
@@ -53,6 +55,22 @@ TEST_F(LivenessTest, ASilentSessionEndsAndItsRecordIsRemoved) {
   ASSERT_EQ(Requests(), 1u);
   EXPECT_EQ(Sent(), "DELETE http://peer.test/x/itResources/c-mTest/servers/a");
   EXPECT_TRUE(HasReason(KeepAlive(session).status(), Reason::kLeaseExpired));
+  EXPECT_EQ(observer_.causes, std::vector{EvictionCause::kSession});
+}
+
+TEST_F(LivenessTest, ASilentSessionOfAnOrphanIsNoSecondEviction) {
+  LogCapture log;
+  Registered(Command("a", absl::Seconds(10)));
+  registrar_->Contested(Key("a"), Claim::kNotListed);
+  Advance(absl::ZeroDuration());
+  AnswerDead();
+  Advance(absl::Seconds(10));
+  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_EQ(observer_.causes, std::vector{EvictionCause::kAuthority});
+  EXPECT_EQ(log.Lines("registration ended"),
+            std::vector<std::string>{
+                "info: registration ended server=mTest/a cause=\"its session "
+                "was not kept alive\" record=none"});
 }
 
 TEST_F(LivenessTest, ManySessionsEndEachInItsTime) {

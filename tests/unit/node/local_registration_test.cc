@@ -121,7 +121,7 @@ TEST_F(LocalRegistrationTest, TheServiceItselfIsProbed) {
 TEST_F(LocalRegistrationTest, ALeaveThatNamesItMakesUsProbeTheService) {
   Registered(Local("a"));
   membership_->MergeLeave("c-mTest", "a", loop_.WallTime());
-  registrar_->Contested(Key("a"));
+  registrar_->Contested(Key("a"), Claim::kLeaveTold);
   Advance(absl::ZeroDuration());
   ASSERT_EQ(Requests(), 1u);
   EXPECT_EQ(Sent(), "GET http://127.0.0.1:8080/base");

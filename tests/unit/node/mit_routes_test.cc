@@ -17,7 +17,9 @@
 #include "server/registry/embedded_registry.h"
 #include "server/registry/it_resource.h"
 #include "server/registry/token_answer.h"
+#include "tests/support/eviction_counts.h"
 #include "tests/support/fake_transport.h"
+#include "tests/support/log_capture.h"
 #include "tests/support/manual_loop.h"
 
 namespace coord {
@@ -50,7 +52,7 @@ class MitRoutesTest : public testing::Test {
         loop_, transport_, nullptr, [](const Server&) { return false; },
         PeersOptions{});
     registrar_ = std::make_unique<Registrar>(
-        loop_, *registry_, store_, membership_, *peers_, doubt_,
+        loop_, *registry_, store_, membership_, *peers_, doubt_, evictions_,
         RegistrarOptions{.max_registrations = options.max_servers});
     Serve(nullptr);
   }
@@ -58,7 +60,7 @@ class MitRoutesTest : public testing::Test {
 
   void Serve(const TokenIssuer* tokens) {
     routes_ = std::make_unique<MitRoutes>(loop_, *registry_, membership_,
-                                          *registrar_, tokens);
+                                          *registrar_, evictions_, tokens);
     router_ = Router();
     routes_->AddTo(router_);
   }
@@ -139,6 +141,7 @@ class MitRoutesTest : public testing::Test {
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Peers> peers_;
   SelfDoubt doubt_{loop_, membership_, nullptr};
+  EvictionCounts evictions_;
   std::unique_ptr<Registrar> registrar_;
   std::unique_ptr<MitRoutes> routes_;
   Router router_;
@@ -215,6 +218,23 @@ TEST_F(MitRoutesTest, ARemovalByTheVersionSeenIsForThatRecordAlone) {
   EXPECT_EQ(Delete("g1@" + Member("g1")->version.text).body,
             R"({"data":"g1"})");
   EXPECT_THAT(Members(), testing::IsEmpty());
+}
+
+TEST_F(MitRoutesTest, OnlyARemovalByAVersionIsAnEviction) {
+  LogCapture log;
+  Post(Body("g1"));
+  Delete("g1");
+  EXPECT_THAT(evictions_.causes, testing::IsEmpty());
+  Post(Body("g1"));
+  Delete("g1@" + Member("g1")->version.text,
+         {{"x-correlation-id", "abc"}, {"user-agent", "mimik-echo/1/g2"}});
+  EXPECT_THAT(evictions_.causes, ElementsAre(EvictionCause::kPeer));
+  const std::string what = "server_id=g1 cluster_id=" + ClusterId();
+  EXPECT_THAT(log.Lines("unregistered over mIT's API"),
+              ElementsAre("info: unregistered over mIT's API " + what));
+  EXPECT_THAT(log.Lines("evicted over mIT's API"),
+              ElementsAre("info: evicted over mIT's API " + what +
+                          " correlation_id=abc user_agent=mimik-echo/1/g2"));
 }
 
 TEST_F(MitRoutesTest, TheVersionMayBeEscaped) {

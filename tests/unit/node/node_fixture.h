@@ -18,6 +18,7 @@
 #include "server/node/self_doubt.h"
 #include "server/registry/database.h"
 #include "server/registry/it_resource.h"
+#include "tests/support/eviction_counts.h"
 #include "tests/support/fake_registry.h"
 #include "tests/support/fake_transport.h"
 #include "tests/support/manual_loop.h"
@@ -43,8 +44,9 @@ class NodeFixture : public ::testing::Test {
     doubt_ = std::make_unique<SelfDoubt>(
         loop_, *membership_,
         [this](bool active) { alarms_.push_back(active); });
-    registrar_ = std::make_unique<Registrar>(
-        loop_, registry_, store_, *membership_, *peers_, *doubt_, options);
+    registrar_ =
+        std::make_unique<Registrar>(loop_, registry_, store_, *membership_,
+                                    *peers_, *doubt_, observer_, options);
   }
 
   // Until neither the loop nor the store's thread has anything left to do.
@@ -168,6 +170,7 @@ class NodeFixture : public ::testing::Test {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<SelfDoubt> doubt_;
   std::vector<bool> alarms_;  // of doubt_
+  EvictionCounts observer_;
   std::unique_ptr<Registrar> registrar_;
   std::optional<absl::StatusOr<UnregisterAnswer>> unregistered_;
 };

@@ -121,6 +121,10 @@ TEST_F(NodeRoutesTest, ALeaveOfOneHeldHereIsContested) {
   Advance(absl::ZeroDuration());
   ASSERT_EQ(Requests(), 1u);
   EXPECT_EQ(Sent(), "GET http://a.test/x");
+  AnswerDead();
+  EXPECT_EQ(Get("a")->message,
+            "left, as another server says, and the service does not answer: "
+            "made to fail");
 }
 
 TEST_F(NodeRoutesTest, AnAuthorityThatPushesIsNotCorrectedByPeers) {

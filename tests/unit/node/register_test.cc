@@ -8,11 +8,13 @@
 
 #include "common/error.h"
 #include "common/ids.h"
+#include "tests/support/log_capture.h"
 #include "tests/unit/node/node_fixture.h"
 
 namespace coord {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -246,9 +248,9 @@ TEST_F(RegisterTest, WhatTheStoreRefusesIsNotKept) {
   full.max_queue = 0;
   database_ = *Database::Open(full);
   RegistrationStore broken(*database_);
-  registrar_ =
-      std::make_unique<Registrar>(loop_, registry_, broken, *membership_,
-                                  *peers_, *doubt_, RegistrarOptions{});
+  registrar_ = std::make_unique<Registrar>(loop_, registry_, broken,
+                                           *membership_, *peers_, *doubt_,
+                                           observer_, RegistrarOptions{});
   EXPECT_TRUE(
       HasReason(Register(Command("a")).status(), Reason::kStoreUnavailable));
   Settle();
@@ -321,6 +323,39 @@ TEST_F(RegisterTest, DrainingIsStoredRegisteredAndSeen) {
   EXPECT_EQ(Member("a")->state, ServerState::kActive);
 }
 
+TEST_F(RegisterTest, DrainAndUndrainAreLoggedWithWhoAsked) {
+  Registered(Command("a"));
+  LogCapture log;
+  RegistrationRef ref = Ref("a");
+  ref.caller = {"ipv4:192.0.2.7:40123", "abc", "ctl"};
+  for (const bool draining : {true, true, false}) {
+    registrar_->SetDraining(ref, draining, [](auto) {});
+  }
+  Settle();
+  const std::string who =
+      " peer=ipv4:192.0.2.7:40123 correlation_id=abc user_agent=ctl";
+  const std::string what = " asked for server=mTest/a cluster_id=c-mTest";
+  EXPECT_THAT(log.Lines("drain"),
+              ElementsAre("info: drain" + what + " changed=yes" + who,
+                          "info: drain" + what + " changed=no" + who));
+  EXPECT_THAT(log.Lines("undrain"),
+              ElementsAre("info: undrain" + what + " changed=yes" + who));
+}
+
+TEST_F(RegisterTest, OneThatIsSupersededBeforeItIsStoredIsToldSo) {
+  std::vector<absl::StatusOr<RegistrationView>> answers;
+  for (int i = 0; i < 2; ++i) {
+    registrar_->Register(Command("a"),
+                         [&](auto a) { answers.push_back(std::move(a)); });
+  }
+  Settle();
+  ASSERT_THAT(answers, SizeIs(2));
+  EXPECT_TRUE(HasReason(answers[0].status(), Reason::kSessionSuperseded));
+  EXPECT_EQ(answers[0].status().message(),
+            "register: a newer incarnation came meanwhile");
+  EXPECT_TRUE(answers[1].ok());
+}
+
 TEST_F(RegisterTest, ARetryLeavesADrainAlone) {
   RegisterCommand command = Command("a");
   command.session_id = Registered(command).session_id;
@@ -337,6 +372,22 @@ TEST_F(RegisterTest, DrainNeedsTheCurrentSession) {
                           [&](auto a) { answer = std::move(a); });
   loop_.RunPosted();
   EXPECT_TRUE(HasReason(answer->status(), Reason::kSessionSuperseded));
+  EXPECT_EQ(answer->status().message(),
+            "use a session of mTest/a: another one is the current");
+}
+
+TEST_F(RegisterTest, ASessionOfAnotherServerIsCalledThat) {
+  Registered(Command("a"));
+  const RegistrationView other = Registered(Command("b"));
+  std::optional<absl::StatusOr<RegistrationView>> answer;
+  registrar_->SetDraining(Ref("a", other.session_id), true,
+                          [&](auto a) { answer = std::move(a); });
+  loop_.RunPosted();
+  EXPECT_TRUE(HasReason(answer->status(), Reason::kInvalidField));
+  EXPECT_EQ(answer->status().message(),
+            "session_id: belongs to another server");
+  EXPECT_TRUE(HasReason(Unregister(Ref("a", other.session_id))->status(),
+                        Reason::kInvalidField));
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ class RegistrationPropertyTest : public NodeFixture, public SeededTest {
   void RemoveByOthers() {
     const std::string id = AnyId();
     Records().erase(id);
-    if (Chance(50)) registrar_->Contested(Key(id));
+    if (Chance(50)) registrar_->Contested(Key(id), Claim::kLeaveTold);
   }
   absl::StatusOr<Removal> Judge(const FakeRegistry::PendingRemove& removal) {
     const auto it = Records().find(removal.key.server_id);

@@ -5,11 +5,13 @@
 #include <string>
 
 #include "common/error.h"
+#include "tests/support/log_capture.h"
 #include "tests/unit/node/node_fixture.h"
 
 namespace coord {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -36,6 +38,33 @@ TEST_F(UnregisterTest, RemovesTellsTheOthersAndCounts) {
   EXPECT_THAT(Stored(), IsEmpty());
   EXPECT_THAT(registry_.forgotten, testing::ElementsAre(Key("a")));
   EXPECT_TRUE(HasReason(KeepAlive(session).status(), Reason::kLeaseExpired));
+}
+
+TEST_F(UnregisterTest, IsLoggedWithWhoAskedAndWhatCameOfIt) {
+  LogCapture log;
+  RegistrationRef ref = Ref("a", Registered(Command("a")).session_id);
+  ref.caller = {"ipv4:192.0.2.7:40123", "abc", "ctl"};
+  Unregister(ref);
+  Registered(Command("a"));
+  ref.session_id.clear();
+  registry_.automatic = false;
+  Unregister(ref);
+  registry_.AnswerUnregister(
+      MakeError(Reason::kAuthorityUnavailable, "no answer"));
+  Settle();
+  const std::string who =
+      " peer=ipv4:192.0.2.7:40123 correlation_id=abc user_agent=ctl";
+  const std::string what =
+      "info: unregister asked for server=mTest/a cluster_id=c-mTest by=";
+  EXPECT_THAT(log.Lines("unregister asked"),
+              ElementsAre(what + "\"its session\"" + who, what + "hand" + who));
+  EXPECT_THAT(
+      log.Lines("registration ended"),
+      ElementsAre("info: registration ended server=mTest/a cause=unregistered "
+                  "record=removed",
+                  "info: registration ended server=mTest/a cause=unregistered "
+                  "record=unknown error=\"no answer\""));
+  EXPECT_EQ(observer_.evicted, 0);
 }
 
 TEST_F(UnregisterTest, StopsEveryTimerFirst) {

@@ -8,6 +8,7 @@
 #include "common/grpc_status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/http_node.h"
 #include "tests/support/on_loop.h"
 #include "tests/unit/registry/paused_writer.h"
 #include "tests/unit/rpc/service_fixture.h"
@@ -156,6 +157,120 @@ TEST_F(RegistryServiceTest, EvictionNeedsTheEtagThatStands) {
   status = Do(&Stub::EvictServer, request, &response);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(response.server().server_id(), "node-1");
+  // Nobody listens there.
+  EXPECT_EQ(response.outcome(), pb::EVICTION_OUTCOME_GONE);
+  EXPECT_TRUE(response.registered_here());
+  EXPECT_THAT(
+      response.message(),
+      testing::AllOf(HasSubstr("it does not answer a probe ("),
+                     HasSubstr("; it is registered here and comes back if it "
+                               "answers again")));
+  EXPECT_FALSE(response.has_returned());
+}
+
+TEST_F(RegistryServiceTest, AnEvictionThatDoesNotLastSaysSo) {
+  HttpNode node(loop_, "node-1");
+  pb::RegisterServerRequest registration;
+  registration.mutable_server()->set_type("mTest");
+  registration.mutable_server()->set_server_id("node-1");
+  registration.mutable_server()->set_cluster_base_url(node.base_url());
+  registration.mutable_ttl()->set_seconds(3600);
+  registration.set_wait(true);
+  pb::RegisterServerResponse registered;
+  ASSERT_TRUE(Do(&Stub::RegisterServer, registration, &registered).ok());
+
+  pb::EvictServerRequest request;
+  request.set_type("mTest");
+  request.set_server_id("node-1");
+  request.set_etag(registered.registration().server().etag());
+  pb::EvictServerResponse response;
+  const absl::Status status = Do(&Stub::EvictServer, request, &response);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(response.outcome(), pb::EVICTION_OUTCOME_RETURNED);
+  EXPECT_TRUE(response.registered_here());
+  EXPECT_THAT(response.message(), HasSubstr("and came back; to keep it out, "
+                                            "drain it, unregister it"));
+  EXPECT_EQ(response.returned().server_id(), "node-1");
+  EXPECT_NE(response.returned().etag(), request.etag());
+}
+
+class CallerLogTest : public RegistryServiceTest {
+ protected:
+  // The lines that begin so, after a call by somebody with a correlation id.
+  template <typename Request, typename Response>
+  std::vector<std::string> LinesAfter(
+      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                   Response*),
+      const Request& request, const std::string& beginning) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-correlation-id", "abc");
+    Response response;
+    const auto status = (*registry_stub_.*method)(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return log_.Lines(beginning);
+  }
+  // `fields`, then who asked.
+  static auto Line(const std::string& fields) {
+    return ElementsAre(
+        testing::MatchesRegex("info: " + fields +
+                              " peer=ipv4:127.0.0.1:[0-9]+ correlation_id=abc "
+                              "user_agent=\"?grpc-c\\+\\+/[^=]*"));
+  }
+  template <typename Request>
+  static Request Naming(const std::string& server_id) {
+    Request request;
+    request.set_type("mTest");
+    request.set_server_id(server_id);
+    return request;
+  }
+};
+
+TEST_F(CallerLogTest, NamesWhoDrainsUndrainsUnregistersAndEvicts) {
+  const std::string node = "server=mTest/node-1 cluster_id=[0-9a-f-]+ ";
+  Register("node-1");
+  EXPECT_THAT(
+      LinesAfter(&Stub::DrainServer, Naming<pb::DrainServerRequest>("node-1"),
+                 "drain asked for"),
+      Line("drain asked for " + node + "changed=yes"));
+  EXPECT_THAT(LinesAfter(&Stub::UndrainServer,
+                         Naming<pb::UndrainServerRequest>("node-1"),
+                         "undrain asked for"),
+              Line("undrain asked for " + node + "changed=yes"));
+  EXPECT_THAT(LinesAfter(&Stub::UnregisterServer,
+                         Naming<pb::UnregisterServerRequest>("node-1"),
+                         "unregister asked for"),
+              Line("unregister asked for " + node + "by=hand"));
+  auto evict = Naming<pb::EvictServerRequest>("node-2");
+  evict.set_etag(Register("node-2").server().etag());
+  EXPECT_THAT(LinesAfter(&Stub::EvictServer, evict, "evicted by hand"),
+              Line("evicted by hand type=mTest server_id=node-2 "
+                   "cluster_id=[0-9a-f-]+ etag=[0-9TZ:.-]+"));
+}
+
+TEST_F(RegistryServiceTest, ASessionIdThatCanBeNoneIsRefused) {
+  const pb::Registration registered = Register("node-1");
+  pb::UnregisterServerRequest request;
+  request.set_type("mTest");
+  request.set_server_id("node-1");
+  request.set_session_id(std::string(129, 'x'));
+  pb::UnregisterServerResponse response;
+  absl::Status status = Do(&Stub::UnregisterServer, request, &response);
+  EXPECT_TRUE(HasReason(status, Reason::kInvalidField));
+  EXPECT_EQ(status.message(), "session_id: must be at most 128 bytes");
+
+  pb::RegisterServerRequest again;
+  *again.mutable_server() = registered.server();
+  again.mutable_ttl()->set_seconds(3600);
+  again.set_session_id(request.session_id());
+  pb::RegisterServerResponse answer;
+  status = Do(&Stub::RegisterServer, again, &answer);
+  EXPECT_EQ(status.message(), "session_id: must be at most 128 bytes");
+  again.set_session_id("never opened");
+  status = Do(&Stub::RegisterServer, again, &answer);
+  EXPECT_TRUE(HasReason(status, Reason::kLeaseExpired));
+  EXPECT_EQ(status.message(),
+            "use session: it is over, or was never opened here; register "
+            "again");
 }
 
 TEST_F(RegistryServiceTest, ClustersAreFoundByTypeOrId) {

@@ -44,9 +44,9 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
       loop_, *control_client_, nullptr, [](const Server&) { return false; },
       PeersOptions{});
   self_doubt_ = std::make_unique<SelfDoubt>(loop_, membership_, nullptr);
-  registrar_ =
-      std::make_unique<Registrar>(loop_, *registry_, *store_, membership_,
-                                  *peers_, *self_doubt_, RegistrarOptions{});
+  registrar_ = std::make_unique<Registrar>(
+      loop_, *registry_, *store_, membership_, *peers_, *self_doubt_,
+      ignore_evictions_, RegistrarOptions{});
   list_ages_ = std::make_unique<ListAges>(loop_, *registrar_, *self_doubt_,
                                           absl::Seconds(60));
   evictor_ = std::make_unique<Evictor>(loop_, *registry_, *registrar_,

@@ -33,6 +33,7 @@
 #include "server/registry/database.h"
 #include "server/registry/embedded_registry.h"
 #include "server/rpc/services.h"
+#include "tests/support/log_capture.h"
 
 namespace coord {
 
@@ -67,7 +68,7 @@ class FanOutRecord final : public FanOutObserver {
 class IgnoreEvictions final : public EvictionObserver {
  public:
   void OnSuspected() override {}
-  void OnEvicted() override {}
+  void OnEvicted(EvictionCause) override {}
   void OnCleared() override {}
   void OnKept() override {}
   void OnHeldBack() override {}
@@ -97,6 +98,7 @@ class ServiceTest : public testing::Test {
   // Stops the gRPC server as the composition root does.
   void StopServing();
 
+  LogCapture log_;
   AsioLoop loop_{"control"};
   AsioLoop lane_{"lane"};
   std::unique_ptr<HttpClient> control_client_;
@@ -107,9 +109,9 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<RegistrationStore> store_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<SelfDoubt> self_doubt_;
+  IgnoreEvictions ignore_evictions_;
   std::unique_ptr<Registrar> registrar_;
   std::unique_ptr<ListAges> list_ages_;
-  IgnoreEvictions ignore_evictions_;
   std::unique_ptr<Evictor> evictor_;
   FanOutRecord fan_out_record_;
   std::unique_ptr<FanOutEngine> engine_;

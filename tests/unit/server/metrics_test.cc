@@ -14,10 +14,39 @@ TEST(Metrics, EverySeriesExistsAtZeroFromTheStart) {
        {"clusterd_fanout_calls_total{verdict=\"partial\"} 0",
         "clusterd_fanout_node_failures_total{reason=\"not_member\"} 0",
         "clusterd_fanout_node_failures_total{reason=\"cancelled\"} 0",
-        "clusterd_evictions_total 0", "clusterd_registrations 0",
-        "clusterd_fanout_call_seconds_count 0"}) {
+        "clusterd_evictions_total{cause=\"unreachable\"} 0",
+        "clusterd_evictions_total{cause=\"same_address\"} 0",
+        "clusterd_evictions_total{cause=\"manual\"} 0",
+        "clusterd_evictions_total{cause=\"session\"} 0",
+        "clusterd_evictions_total{cause=\"probe\"} 0",
+        "clusterd_evictions_total{cause=\"lease\"} 0",
+        "clusterd_evictions_total{cause=\"peer\"} 0",
+        "clusterd_evictions_total{cause=\"authority\"} 0",
+        "clusterd_registrations 0", "clusterd_fanout_call_seconds_count 0"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
+}
+
+TEST(Metrics, EachEvictionIsCountedByItsCause) {
+  Metrics metrics;
+  metrics.OnEvicted(EvictionCause::kManual);
+  metrics.OnEvicted(EvictionCause::kAuthority);
+  metrics.OnEvicted(EvictionCause::kAuthority);
+  const std::string text = metrics.Text({});
+  EXPECT_THAT(text, HasSubstr("evictions_total{cause=\"manual\"} 1"));
+  EXPECT_THAT(text, HasSubstr("evictions_total{cause=\"authority\"} 2"));
+  EXPECT_THAT(text, HasSubstr("evictions_total{cause=\"session\"} 0"));
+}
+
+TEST(Metrics, WhatIsCountedElsewhereGrowsByWhatIsNew) {
+  Metrics metrics;
+  metrics.Text({.store_commits = 2, .store_writes = 5, .expired = 1});
+  const std::string text =
+      metrics.Text({.store_commits = 3, .store_writes = 9, .expired = 1});
+  EXPECT_THAT(text, HasSubstr("# TYPE clusterd_store_commits_total counter"));
+  EXPECT_THAT(text, HasSubstr("\nclusterd_store_commits_total 3\n"));
+  EXPECT_THAT(text, HasSubstr("\nclusterd_store_writes_total 9\n"));
+  EXPECT_THAT(text, HasSubstr("evictions_total{cause=\"lease\"} 1"));
 }
 
 TEST(Metrics, OutcomesAreCountedByKindAndReason) {
