@@ -104,7 +104,7 @@ std::shared_ptr<FanOutEngine::CallHandle> FanOutEngine::Start(
   absl::StatusOr<std::shared_ptr<CallHandle>> handle =
       shared_->Admit(call, delivery, sink, lane);
   if (handle.ok()) return *std::move(handle);
-  shared_->state.observer.OnCallRefused(handle.status());
+  CountRefusal(handle.status());
   lane.loop.Post([sink = std::move(sink), status = handle.status()] {
     sink->OnRefused(status);
   });
@@ -113,8 +113,12 @@ std::shared_ptr<FanOutEngine::CallHandle> FanOutEngine::Start(
 
 absl::Status FanOutEngine::CheckOpen() {
   absl::Status status = shared_->CheckOpen();
-  if (!status.ok()) shared_->state.observer.OnCallRefused(status);
+  if (!status.ok()) CountRefusal(status);
   return status;
+}
+
+void FanOutEngine::CountRefusal(const absl::Status& status) {
+  shared_->state.observer.OnCallRefused(status);
 }
 
 void FanOutEngine::Drain() { shared_->draining = true; }

@@ -80,12 +80,13 @@ class FanOutObserver {
  public:
   virtual ~FanOutObserver() = default;
   virtual void OnCallStarted() = 0;
+  // Before its caller hears of it.
   virtual void OnCallEnded(const FanOutSummary& summary) = 0;
   virtual void OnCallRefused(const absl::Status& status) = 0;
   // It met a limit and waited for `waited`, whatever became of it then.
   virtual void OnCallWaited(absl::Duration waited) = 0;
   virtual void OnNodeOutcome(const NodeOutcome& outcome) = 0;
-  virtual void OnRetry() = 0;
+  virtual void OnRetry() = 0;     // is to follow, unless the call ends before
   virtual void OnHedge() = 0;     // was sent
   virtual void OnHedgeWon() = 0;  // gave the result
 };
@@ -128,6 +129,10 @@ class FanOutEngine {
   // MANAGEMENT_OFF, TOO_MANY_CALLS, TOO_MANY_NODE_CALLS. Costs next to nothing,
   // so that whoever has work to do before Start can ask first. Thread-safe.
   absl::Status CheckOpen();
+
+  // Counts a call that was refused before Start, with whatever reason.
+  // Thread-safe.
+  void CountRefusal(const absl::Status& status);
 
   // Starts a call, at once or when there is room for it; one that can't be
   // started in time is refused. Thread-safe. `sink` is never called inside.

@@ -274,8 +274,8 @@ void RunningCall::End(Ending ending) {
     answer.outcomes = std::move(plan_.outcomes);
   }
   const FanOutSummary summary = answer.summary;
-  std::exchange(sink_, nullptr)->OnDone(std::move(answer));
   engine_.observer.OnCallEnded(summary);
+  std::exchange(sink_, nullptr)->OnDone(std::move(answer));
   for (const Index i : suspects_) {
     engine_.suspicions.Suspect(plan_.snapshot->identity, ServerOf(i));
   }

@@ -262,16 +262,22 @@ class FanOutServiceImpl final : public RawService {
                                       const ParseRequest& parse) const {
     // Before anything is parsed: when too many come, refusing must be cheap.
     absl::Status open = backend_.engine.CheckOpen();
-    if (open.ok()) open = backend_.unread.CheckRoom();
+    if (open.ok()) {
+      open = backend_.unread.CheckRoom();
+      if (!open.ok()) backend_.engine.CountRefusal(open);
+    }
     if (!open.ok()) {
       EchoReceived(context);
       return open;
     }
     std::string correlation_id = EchoMetadata(context);
     auto request = parse();
-    if (!request.ok()) return request.status();
-    auto call = FromProto(*request);
-    if (!call.ok()) return call;
+    auto call = request.ok() ? FromProto(*request)
+                             : absl::StatusOr<FanOutCall>(request.status());
+    if (!call.ok()) {
+      backend_.engine.CountRefusal(call.status());
+      return call;
+    }
     call->correlation_id = std::move(correlation_id);
     call->trace = TraceOf(context);
     call->time_left = TimeLeft(context, options_.deadline_margin);
