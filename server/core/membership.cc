@@ -189,8 +189,8 @@ void Membership::Abandon(std::string_view cluster_id, absl::Time now) {
   absl::MutexLock lock(&impl_->mutex);
   Followed* followed = impl_->Find(cluster_id);
   if (followed == nullptr) return;
-  followed->table.Replace({}, impl_->last_revision, impl_->HeldIn(cluster_id),
-                          now);
+  followed->table.Replace({}, impl_->ledger.last_revision(),
+                          impl_->HeldIn(cluster_id), now);
   followed->table.SetKnownAt(absl::InfinitePast());
   impl_->Tell(*followed, wakes);
 }
