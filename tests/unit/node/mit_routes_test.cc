@@ -171,7 +171,7 @@ TEST_F(MitRoutesTest, ARegistrationIsAnsweredWithTheListAndTheLease) {
   EXPECT_FALSE(g2.contains("type"));
 }
 
-TEST_F(MitRoutesTest, WhoRegistersThisWayServesTheNodeApi) {
+TEST_F(MitRoutesTest, WhoRegistersThisWayMayServeTheNodeApi) {
   Post(Body("g1"));
   EXPECT_EQ(Member("g1")->node_api, NodeApi::kUnknown);
 }

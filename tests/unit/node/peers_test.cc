@@ -304,7 +304,7 @@ TEST_F(PeersTest, ProbesOnlySoManyAtOnce) {
   Peers& peers = Make(options);
   for (const char* id : {"a", "b", "c"}) {
     Server server = NodeAt(id, std::string(id) + ".test");
-    server.node_api = false;
+    server.node_api = NodeApi::kNo;
     peers.Probe(server, [this, id](const ProbeResult&) { order_ += id; });
   }
   loop_.RunPosted();

@@ -120,7 +120,7 @@ TEST_F(MitRegistryTest, WhatTheAuthorityDoesNotKeepIsAsItWasRegistered) {
 
 TEST_F(MitRegistryTest, WhatIsForgottenIsAsTheAuthorityTellsIt) {
   Server own = Own();
-  own.node_api = false;
+  own.node_api = NodeApi::kNo;
   Register({.server = own});
   transport_.Answer(200, RegisterAnswerJson());
   registry_.Forget({"cluster-1", "node-1"}, "mTest");
@@ -130,7 +130,7 @@ TEST_F(MitRegistryTest, WhatIsForgottenIsAsTheAuthorityTellsIt) {
   transport_.Answer(200, RegisterAnswerJson());
 
   ASSERT_TRUE(answer_ && answer_->ok()) << RegisterError();
-  EXPECT_TRUE((*(*answer_)->servers)[0].node_api);
+  EXPECT_EQ((*(*answer_)->servers)[0].node_api, NodeApi::kUnknown);
 
   // Nor does it speak for others any more.
   registry_.Forget({"cluster-1", "node-2"}, "mTest");
