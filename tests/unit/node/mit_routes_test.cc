@@ -223,17 +223,19 @@ TEST_F(MitRoutesTest, ARemovalByTheVersionSeenIsForThatRecordAlone) {
 TEST_F(MitRoutesTest, OnlyARemovalByAVersionIsAnEviction) {
   LogCapture log;
   Post(Body("g1"));
+  const std::string left = ClusterId();
   Delete("g1");
   EXPECT_THAT(evictions_.causes, testing::IsEmpty());
   Post(Body("g1"));
+  const std::string evicted = ClusterId();
   Delete("g1@" + Member("g1")->version.text,
          {{"x-correlation-id", "abc"}, {"user-agent", "mimik-echo/1/g2"}});
   EXPECT_THAT(evictions_.causes, ElementsAre(EvictionCause::kPeer));
-  const std::string what = "server_id=g1 cluster_id=" + ClusterId();
-  EXPECT_THAT(log.Lines("unregistered over mIT's API"),
-              ElementsAre("info: unregistered over mIT's API " + what));
-  EXPECT_THAT(log.Lines("evicted over mIT's API"),
-              ElementsAre("info: evicted over mIT's API " + what +
+  const std::string what = " over mIT's API server_id=g1 cluster_id=";
+  EXPECT_THAT(log.Lines("unregistered"),
+              ElementsAre("info: unregistered" + what + left));
+  EXPECT_THAT(log.Lines("evicted"),
+              ElementsAre("info: evicted" + what + evicted +
                           " correlation_id=abc user_agent=mimik-echo/1/g2"));
 }
 
