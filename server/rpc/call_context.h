@@ -79,7 +79,7 @@ class UnaryCall {
   grpc::ServerUnaryReactor* reactor() const { return open_->reactor; }
 
   const std::string& correlation_id() const { return correlation_id_; }
-  Caller caller() const { return CallerOf(*context_, correlation_id_); }
+  Caller caller() const { return CallerOf(open_->context, correlation_id_); }
 
   // Once. With OK the response is sent as it is.
   void Finish(const absl::Status& status);
