@@ -52,6 +52,7 @@ class Parser final : public http::basic_parser<true> {
   }
 
   HttpServerRequest& request() { return request_; }
+  const HttpServerRequest& request() const { return request_; }
   bool old_version() const { return !http11_; }
   bool expects_continue() const { return expects_continue_; }
   bool streamed() const { return streamed_; }
