@@ -417,6 +417,7 @@ void ClusterServer::Impl::InterruptAt(const StopSchedule& times) {
     AsioLoop& loop = *control_.loop;
     loop.RunAfter(times.drained - loop.Now(), [this] {
       if (registry_ != nullptr) registry_->Stop();
+      if (evictor_ != nullptr) evictor_->Stop();
       if (peers_ != nullptr) peers_->Stop();
       if (engine_ != nullptr) engine_->Stop();
     });

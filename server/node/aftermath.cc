@@ -13,7 +13,8 @@ constexpr absl::Duration kLook = absl::Milliseconds(50);
 constexpr absl::Duration kMayReturn = absl::Seconds(2);
 
 // Owned by the timer and the probe that it waits for.
-class Inquiry : public std::enable_shared_from_this<Inquiry> {
+class Inquiry final : public AftermathInquiry,
+                      public std::enable_shared_from_this<Inquiry> {
  public:
   Inquiry(EventLoop& loop, const Membership& membership,
           AftermathQuestion question,
@@ -29,6 +30,13 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
                 [self = shared_from_this()](const ProbeResult& result) {
                   self->OnProbed(result);
                 });
+    Look();
+  }
+
+  void End() override {
+    if (!done_) return;
+    end_ = loop_.Now();
+    loop_.Cancel(timer_);
     Look();
   }
 
@@ -71,12 +79,13 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
 
 }  // namespace
 
-void AskAftermath(EventLoop& loop, const Membership& membership, Peers& peers,
-                  AftermathQuestion question,
-                  absl::AnyInvocable<void(Aftermath) &&> done) {
-  std::make_shared<Inquiry>(loop, membership, std::move(question),
-                            std::move(done))
-      ->Start(peers);
+std::weak_ptr<AftermathInquiry> AskAftermath(
+    EventLoop& loop, const Membership& membership, Peers& peers,
+    AftermathQuestion question, absl::AnyInvocable<void(Aftermath) &&> done) {
+  auto inquiry = std::make_shared<Inquiry>(
+      loop, membership, std::move(question), std::move(done));
+  inquiry->Start(peers);
+  return inquiry;
 }
 
 }  // namespace coord

@@ -2,6 +2,7 @@
 #ifndef SERVER_NODE_AFTERMATH_H_
 #define SERVER_NODE_AFTERMATH_H_
 
+#include <memory>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -33,12 +34,20 @@ struct AftermathQuestion {
   absl::Duration limit;
 };
 
+// A question that has no answer yet; lives on the loop.
+class AftermathInquiry {
+ public:
+  virtual ~AftermathInquiry() = default;
+  // Answers now, with what is known.
+  virtual void End() = 0;
+};
+
 // Probes the server once and looks whether it is registered again; one that
 // answers gets two seconds for that. Called on `loop`, where `done` is called,
 // too. All must outlive the loop's run.
-void AskAftermath(EventLoop& loop, const Membership& membership, Peers& peers,
-                  AftermathQuestion question,
-                  absl::AnyInvocable<void(Aftermath) &&> done);
+std::weak_ptr<AftermathInquiry> AskAftermath(
+    EventLoop& loop, const Membership& membership, Peers& peers,
+    AftermathQuestion question, absl::AnyInvocable<void(Aftermath) &&> done);
 
 }  // namespace coord
 

@@ -287,4 +287,8 @@ void Evictor::Evict(
   });
 }
 
+void Evictor::Stop() {
+  loop_.Post([impl = impl_] { impl->Stop(); });
+}
+
 }  // namespace coord

@@ -78,6 +78,10 @@ class Evictor final : public SuspicionSink {
   void Evict(EvictCommand command,
              absl::AnyInvocable<void(absl::StatusOr<EvictAnswer>) &&> done);
 
+  // Whoever waits to hear what became of a server hears what is known, now and
+  // from now on. Thread-safe.
+  void Stop();
+
  private:
   class Impl;
   EventLoop& loop_;

@@ -7,10 +7,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/random/random.h"
 #include "server/core/eviction_rules.h"
+#include "server/node/aftermath.h"
 #include "server/node/evictor.h"
 
 namespace coord {
@@ -26,6 +28,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   void Suspect(const ClusterIdentity& cluster, const ServerPtr& server);
   void Nameless(const Server& server) { peers_.AskNodeApi(server); }
   void Evict(EvictCommand command, EvictDone done);
+  void Stop();
 
  private:
   // One suspicion, from the first doubt until the server is gone, replaced or
@@ -94,6 +97,8 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   absl::BitGen random_;
   EvictionHistory history_;
   absl::flat_hash_map<ServerKey, CasePtr> cases_;
+  std::vector<std::weak_ptr<AftermathInquiry>> inquiries_;
+  bool stopped_ = false;
 };
 
 }  // namespace coord

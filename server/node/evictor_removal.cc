@@ -125,12 +125,22 @@ void Evictor::Impl::TellAftermath(const EvictCommand& command,
   EvictAnswer answer;
   answer.held = held.has_value();
   answer.removed = removed;
-  AskAftermath(loop_, membership_, peers_,
-               {key, removed->version, held.value_or(*removed), command.wait},
-               [answer, done = std::move(done)](Aftermath aftermath) mutable {
-                 answer.aftermath = std::move(aftermath);
-                 std::move(done)(std::move(answer));
-               });
+  std::erase_if(inquiries_, [](const auto& each) { return each.expired(); });
+  inquiries_.push_back(AskAftermath(
+      loop_, membership_, peers_,
+      {key, removed->version, held.value_or(*removed),
+       stopped_ ? absl::ZeroDuration() : command.wait},
+      [answer, done = std::move(done)](Aftermath aftermath) mutable {
+        answer.aftermath = std::move(aftermath);
+        std::move(done)(std::move(answer));
+      }));
+}
+
+void Evictor::Impl::Stop() {
+  stopped_ = true;
+  for (const auto& each : std::exchange(inquiries_, {})) {
+    if (const auto inquiry = each.lock()) inquiry->End();
+  }
 }
 
 std::string EvictAnswer::Explain() const {

@@ -105,6 +105,10 @@ class StopTest : protected StopScene,
     while (Get("/metrics").find("\n" + line + "\n") == std::string::npos) {
     }
   }
+  void WaitUntilMetricIsNot(const std::string& line) const {
+    while (Get("/metrics").find("\n" + line + "\n") != std::string::npos) {
+    }
+  }
 
   // A server that takes requests and answers none.
   RawServer& AddSilentNode(const std::string& server_id) {
@@ -118,13 +122,16 @@ class StopTest : protected StopScene,
       peer.WaitForClose();
     };
   }
-  absl::Status Evict(const std::string& server_id) {
+  absl::StatusOr<pb::EvictServerResponse> Evict(const std::string& server_id) {
     pb::EvictServerRequest request;
     request.set_type("mTest");
     request.set_server_id(server_id);
     request.set_etag(EtagOf(server_id));
     pb::EvictServerResponse response;
-    return Do(&pb::RegistryService::Stub::EvictServer, request, &response);
+    const absl::Status status =
+        Do(&pb::RegistryService::Stub::EvictServer, request, &response);
+    if (!status.ok()) return status;
+    return response;
   }
   std::string EtagOf(const std::string& server_id) {
     pb::ListServersRequest request;

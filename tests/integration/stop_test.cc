@@ -74,6 +74,20 @@ TEST_P(StopTest, AFanOutInTheQueue) {
               IsDraining("call cluster: this process is draining"));
 }
 
+// The record is gone; whether the server lives is not known.
+TEST_P(StopTest, AnEvictionThatWaitsForAProbe) {
+  AddSilentNode("silent");
+  auto answer = Later([&] { return Evict("silent"); });
+  asked_.WaitForNotification();
+  EXPECT_TRUE(server_->Stop().ok());
+  const auto evicted = answer.get();
+  ASSERT_TRUE(evicted.ok()) << evicted.status();
+  EXPECT_EQ(evicted->server().server_id(), "silent");
+  EXPECT_EQ(evicted->outcome(), pb::EVICTION_OUTCOME_UNKNOWN);
+  EXPECT_THAT(evicted->message(),
+              StartsWith("whether it lives is not known yet"));
+}
+
 // Its connection is full, and nothing can be answered on it.
 TEST_P(StopTest, AFanOutWhoseCallerDoesNotRead) {
   for (int i = 0; i < 4; ++i) {
@@ -89,7 +103,7 @@ TEST_P(StopTest, AFanOutWhoseCallerDoesNotRead) {
   *request.mutable_request() = GetCall("/info");
   request.mutable_request()->set_body_view(pb::BODY_VIEW_ALL);
   const auto stream = fan_out_->StreamFanOut(&context, request);
-  WaitForMetric("clusterd_fanout_node_results_total 4");
+  WaitUntilMetricIsNot("clusterd_fanout_node_results_total 0");
   EXPECT_TRUE(server_->Stop().ok());
   pb::StreamFanOutResponse event;
   while (stream->Read(&event)) {
@@ -179,7 +193,7 @@ TEST_P(StopWithHeldStoreTest, AnUnregistration) {
 TEST_P(StopWithHeldStoreTest, AnEviction) {
   ASSERT_TRUE(Register(Registration("a", kNowhere, false)).ok());
   HeldStore::Hold hold(store);
-  auto answer = Later([&] { return Evict("a"); });
+  auto answer = Later([&] { return Evict("a").status(); });
   hold.WaitForCommit();
   EXPECT_EQ(server_->Stop().message(), kHeld);
   EXPECT_THAT(answer.get(), IsDraining(std::string(kUnknown)));

@@ -97,7 +97,7 @@ TEST_P(StopUnderMitTest, AnEvictionThatWaitsForTheAuthority) {
   authority.List("b", kNowhere);
   ASSERT_TRUE(Register(Registration("a", kNowhere, false)).ok());
   authority.FallSilent();
-  auto answer = Later([&] { return Evict("b"); });
+  auto answer = Later([&] { return Evict("b").status(); });
   authority.WaitForUnanswered(1);
   EXPECT_TRUE(server_->Stop().ok());
   EXPECT_THAT(answer.get(),

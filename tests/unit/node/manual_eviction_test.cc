@@ -177,12 +177,24 @@ TEST_F(ManualEvictionTest, WithoutAnAnswerInTimeNothingIsClaimed) {
 TEST_F(ManualEvictionTest, IsLoggedWithWhoAsked) {
   LogCapture log;
   Ask("other", "stranger-other", absl::ZeroDuration());
-  EXPECT_THAT(
-      log.Lines("evicted"),
-      ElementsAre("info: evicted by hand type=mTest server_id=other "
-                  "cluster_id=c-mTest etag=stranger-other "
-                  "peer=ipv4:192.0.2.7:40123 correlation_id=abc@1/D "
-                  "user_agent=\"ctl 1.0\""));
+  EXPECT_THAT(log.Lines("evicted"),
+              ElementsAre("info: evicted by hand type=mTest server_id=other "
+                          "cluster_id=c-mTest etag=stranger-other "
+                          "peer=ipv4:192.0.2.7:40123 correlation_id=abc@1/D "
+                          "user_agent=\"ctl 1.0\""));
+}
+
+TEST_F(ManualEvictionTest, AStopAnswersWithWhatIsKnown) {
+  AskForOther();
+  EXPECT_FALSE(answer_.has_value());
+  evictor_->Stop();
+  Settle();
+  ASSERT_TRUE(Answered());
+  EXPECT_EQ(Kind(), Aftermath::Kind::kUnknown);
+  // Nobody waits after it.
+  Ask("peer", "stranger-peer");
+  ASSERT_TRUE(Answered());
+  EXPECT_EQ(Kind(), Aftermath::Kind::kUnknown);
 }
 
 }  // namespace
