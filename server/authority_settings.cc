@@ -47,46 +47,46 @@ void AuthoritySettings::Declare(CLI::App& app) {
   SettingGroup group(app, "Authority mIT and token service mST");
   group.OneOf<Kind>("--registry", "CLUSTERD_REGISTRY", kind_,
                     {{"embedded", Kind::kEmbedded}, {"mit", Kind::kMit}},
-                    "mit with --mit_url, else embedded",
+                    "mit with --mit-url, else embedded",
                     "who holds clusters and grants leases");
-  group.Text("--mit_url", "MIT_URL", "URL", mit_url_, "base URL of mIT");
-  group.Text("--mit_audience", "MIT_AUDIENCE", "AUDIENCE", mit_audience_,
+  group.Text("--mit-url", "MIT_URL", "URL", mit_url_, "base URL of mIT");
+  group.Text("--mit-audience", "MIT_AUDIENCE", "AUDIENCE", mit_audience_,
              "audience of tokens for mIT");
-  group.OnOff("--serve_mit", "CLUSTERD_SERVE_MIT", serve_mit_,
+  group.OnOff("--serve-mit", "CLUSTERD_SERVE_MIT", serve_mit_,
               "on: be mIT, at /mIT/v1, over the embedded registry; with "
               "credentials also mST, at /mST/v1/oauth/token, else nobody is "
               "asked for a token");
-  group.Duration("--token_life", "CLUSTERD_TOKEN_LIFE", token_life_,
+  group.Duration("--token-life", "CLUSTERD_TOKEN_LIFE", token_life_,
                  absl::Seconds(1), absl::Hours(24),
                  "how long tokens of this mST are good");
-  group.OnOff("--mst_set", "MST_SET", tokens_,
+  group.OnOff("--mst-set", "MST_SET", tokens_,
               "off: no tokens, neither sent nor asked for");
-  group.Text("--oauth_issuer", "OAUTH_ISSUER", "URL", issuer_,
+  group.Text("--oauth-issuer", "OAUTH_ISSUER", "URL", issuer_,
              "where tokens come from, and their `iss`");
-  group.Text("--credentials_file", "CLUSTERD_CREDENTIALS_FILE", "PATH",
+  group.Text("--credentials-file", "CLUSTERD_CREDENTIALS_FILE", "PATH",
              credentials_file_,
              "JSON with the credentials of each service type, which mST knows "
              "too; those below are of the one type SERVER_TYPE, or of any");
-  group.Text("--oauth_client_id", "OAUTH_CLIENT_ID", "ID", client_id_,
+  group.Text("--oauth-client-id", "OAUTH_CLIENT_ID", "ID", client_id_,
              "client id");
-  group.Text("--oauth_client_secret_file", "OAUTH_CLIENT_SECRET_FILE", "PATH",
+  group.Text("--oauth-client-secret-file", "OAUTH_CLIENT_SECRET_FILE", "PATH",
              client_secret_file_,
              "file with the client secret (or OAUTH_CLIENT_SECRET)");
-  group.Text("--oauth_client_audience", "OAUTH_CLIENT_AUDIENCE", "AUDIENCE",
+  group.Text("--oauth-client-audience", "OAUTH_CLIENT_AUDIENCE", "AUDIENCE",
              client_audience_, "audience of tokens for the service itself");
-  group.Text("--oauth_client_access_key_file", "OAUTH_CLIENT_ACCESS_KEY_FILE",
+  group.Text("--oauth-client-access-key-file", "OAUTH_CLIENT_ACCESS_KEY_FILE",
              "PATH", access_key_file_,
              "file with the key that checks them (or OAUTH_CLIENT_ACCESS_KEY)");
-  group.Text("--oauth_generic_audience", "OAUTH_GENERIC_AUDIENCE", "AUDIENCE",
+  group.Text("--oauth-generic-audience", "OAUTH_GENERIC_AUDIENCE", "AUDIENCE",
              generic_audience_, "audience of tokens by the generic key");
-  group.Text("--oauth_generic_key_file", "OAUTH_GENERIC_KEY_FILE", "PATH",
+  group.Text("--oauth-generic-key-file", "OAUTH_GENERIC_KEY_FILE", "PATH",
              generic_key_file_,
              "file with the generic key (or OAUTH_GENERIC_KEY)");
-  group.Text("--oauth_generic_previous_key_file",
+  group.Text("--oauth-generic-previous-key-file",
              "OAUTH_GENERIC_PREVIOUS_KEY_FILE", "PATH", previous_key_file_,
              "file with the generic key before it (or "
              "OAUTH_GENERIC_PREVIOUS_KEY)");
-  group.Text("--oauth_public_key_file", "OAUTH_PUBLIC_KEY_FILE", "PATH",
+  group.Text("--oauth-public-key-file", "OAUTH_PUBLIC_KEY_FILE", "PATH",
              public_key_file_,
              "PEM public key that checks RS256 and ES256 tokens");
 }
@@ -102,7 +102,7 @@ absl::StatusOr<Credentials> AuthoritySettings::ReadCredentials(
   if (client_id_.empty()) {
     if (!credentials_file_.empty()) return credentials;
     return Missing("OAUTH_CLIENT_ID",
-                   "tokens need it or --credentials_file (or MST_SET=off)");
+                   "tokens need it or --credentials-file (or MST_SET=off)");
   }
   TypeCredentials own{.client_id = client_id_,
                       .client_audience = client_audience_,
@@ -173,7 +173,7 @@ AuthoritySettings::ResolveService(const std::string& server_type) const {
   if (!serve_mit_) return std::nullopt;
   if (IsMit()) {
     return absl::InvalidArgumentError(
-        "--serve_mit needs --registry=embedded: a clusterd that asks mIT can't "
+        "--serve-mit needs --registry=embedded: a clusterd that asks mIT can't "
         "be it");
   }
   MitServiceSettings settings;

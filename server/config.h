@@ -7,10 +7,12 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/log.h"
 #include "server/authority_settings.h"
+#include "server/command_line.h"
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
 #include "server/grpc_listener.h"
@@ -34,6 +36,10 @@ struct Config {
   HttpListenerOptions listener;  // host and port are those of http_address
   std::string advertise;         // how others reach it, HOST[:PORT]; or empty
   GrpcListenerOptions grpc;
+  // Whether somebody has set the limit. One that nobody has set is lowered
+  // where open files are short.
+  bool http_connections_set = false;  // listener.max_connections
+  bool node_calls_set = false;        // fanout.max_node_calls
 
   // Registry.
   std::optional<MitSettings> mit;               // nullopt: the embedded one
@@ -65,6 +71,8 @@ struct Config {
   LogFormat log_format = LogFormat::kText;
   absl::Duration drain_timeout = absl::Seconds(20);
   OnShutdown on_shutdown = OnShutdown::kUnregister;  // kKeep with a data_dir
+  std::vector<ServiceLink>
+      service_links;  // found in the environment, not taken
 
   // Whether calls carry tokens and the node API asks for them.
   bool use_tokens() const {

@@ -37,7 +37,7 @@ std::string FileLimitWarning(std::uint64_t allowed, std::uint64_t needed) {
   return absl::StrCat("open files are limited to ", allowed,
                       ", the settings may use ", needed,
                       ": raise the limit (LimitNOFILE, ulimit -n) or lower "
-                      "--max_http_connections and --max_node_calls");
+                      "--max-http-connections and --max-node-calls");
 }
 
 }  // namespace coord

@@ -89,6 +89,12 @@ int main(int argc, char** argv) {
     std::cerr << "clusterd: " << logging.message() << "\n";
     return 2;
   }
+  for (const coord::ServiceLink& link : config.service_links) {
+    spdlog::info("ignoring a variable by which Kubernetes tells of a service{}",
+                 coord::Fields({{"variable", link.variable},
+                                {"value", link.value},
+                                {"use_instead", link.flag}}));
+  }
 
   signals.Watch();
 

@@ -46,24 +46,26 @@ void SettingGroup::Text(const std::string& flag, const std::string& environment,
                         const std::string& placeholder,
                         const std::string& default_text,
                         const std::string& help, SettingReader read) {
-  // Names the flag whether the value came from it or from the environment.
-  auto checked = [flag, read = std::move(read)](const std::string& text) {
+  // Names both, since the value may come from either.
+  const std::string names = absl::StrCat(flag, " (", environment, ")");
+  auto checked = [names, read = std::move(read)](const std::string& text) {
     const std::string wrong = read(text);
     if (!wrong.empty()) {
-      throw CLI::ValidationError(flag, absl::StrCat("`", text, "` ", wrong));
+      throw CLI::ValidationError(names, absl::StrCat("`", text, "` ", wrong));
     }
   };
   CLI::Option* option =
       app_.add_option_function<std::string>(flag, checked, help);
   option->group(name_)->type_name(placeholder)->default_str(default_text);
-  if (!environment.empty()) option->envname(environment);
+  option->envname(environment);
 }
 
 void SettingGroup::Text(const std::string& flag, const std::string& environment,
                         const std::string& placeholder, std::string& target,
                         const std::string& help) {
   Text(flag, environment, placeholder, target, help,
-       [&target](const std::string& text) {
+       [&target, may_be_empty = target.empty()](const std::string& text) {
+         if (text.empty() && !may_be_empty) return std::string("is empty");
          target = text;
          return std::string();
        });

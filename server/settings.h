@@ -25,7 +25,9 @@ namespace coord {
 using SettingReader = std::function<std::string(const std::string&)>;
 
 // The settings of one group, which stand together in the help. Targets must
-// outlive the parsing; what they hold is the default that the help shows.
+// outlive the parsing; what they hold is the default that the help shows. Flags
+// are declared in `--kebab-case`; the environment name is that of the reference
+// where it has one, else CLUSTERD_ and the flag in capitals.
 class SettingGroup {
  public:
   SettingGroup(CLI::App& app, std::string name)
@@ -78,7 +80,7 @@ class SettingGroup {
             const std::string& placeholder, const std::string& default_text,
             const std::string& help, SettingReader read);
 
-  // Any text.
+  // Any text. An empty one is taken where the default is empty.
   void Text(const std::string& flag, const std::string& environment,
             const std::string& placeholder, std::string& target,
             const std::string& help);

@@ -35,19 +35,41 @@ bool IsOption(std::string_view argument) {
   return argument.size() > 1 && argument.starts_with('-');
 }
 
+// Whether `argument`, where a value is wanted, was hardly meant as one. A
+// single dash may begin a number or a text.
+bool LooksLikeOption(std::string_view argument) {
+  return argument.starts_with("--") || argument == "-h";
+}
+
+// The name under which an option is declared.
+std::string DeclaredName(std::string_view name) {
+  if (name == "-h") return "--help";
+  std::string declared(name);
+  if (name.starts_with("--")) {
+    std::replace(declared.begin(), declared.end(), '_', '-');
+  }
+  return declared;
+}
+
+// A script whose variable is not set must not act on more than it meant.
+absl::Status NotEmpty(std::string_view text) {
+  return text.empty() ? absl::InvalidArgumentError("must not be empty")
+                      : absl::OkStatus();
+}
+
 }  // namespace
 
 ValueParser Text(std::string* value) {
   return [value](std::string_view text) {
     *value = text;
-    return absl::OkStatus();
+    return NotEmpty(text);
   };
 }
 
 ValueParser TextList(std::vector<std::string>* values) {
   return [values](std::string_view text) {
     values->emplace_back(text);
-    return absl::OkStatus();
+    return NotEmpty(text);
   };
 }
 
@@ -169,10 +191,15 @@ absl::StatusOr<std::size_t> ArgParser::TakeOption(
     if (is_flag) return Bad(name, "takes no value");
     value = argument.substr(equals + 1);
   } else if (!is_flag) {
-    if (at + 1 == args.size() || args[at + 1].starts_with("--")) {
-      return Bad(name, absl::StrCat("needs a value: ", (*option)->placeholder));
-    }
+    const std::string needs =
+        absl::StrCat("needs a value: ", (*option)->placeholder);
+    if (at + 1 == args.size()) return Bad(name, needs);
     value = args[at + 1];
+    if (LooksLikeOption(value)) {
+      return Bad(name, absl::StrCat(needs, "; \"", AbslView(value),
+                                    "\" looks like an option, and is taken as "
+                                    "a value after = only"));
+    }
     taken = 2;
   }
   const absl::Status status = (*option)->parser(value);
@@ -182,8 +209,9 @@ absl::StatusOr<std::size_t> ArgParser::TakeOption(
 
 absl::StatusOr<const ArgParser::OptionSpec*> ArgParser::FindOption(
     std::string_view name) const {
+  const std::string declared = DeclaredName(name);
   for (const OptionSpec& option : options_) {
-    if (option.name == (name == "-h" ? "--help" : name)) return &option;
+    if (option.name == declared) return &option;
   }
   const auto append_name = [](std::string* out, const OptionSpec& option) {
     out->append(option.name);

@@ -19,6 +19,7 @@ namespace coord {
 // Takes the text of a value. An error says what would be allowed.
 using ValueParser = std::function<absl::Status(std::string_view)>;
 
+// Any text but an empty one.
 ValueParser Text(std::string* value);
 ValueParser TextList(std::vector<std::string>* values);
 // A whole number from `min` to `max`.
@@ -36,7 +37,8 @@ enum class Count { kOne, kAtMostOne, kOneOrMore };
 // Declare first, then parse once. What parsers write to must outlive it.
 class ArgParser {
  public:
-  // `name` with its dashes. `help` is one line.
+  // `name` in `--kebab-case`; `--snake-case` is taken for the same. `help` is
+  // one line.
   void Flag(std::string name, std::string help, bool* value);
   // `placeholder` stands for the value in the help.
   void Option(std::string name, std::string placeholder, std::string help,
@@ -47,8 +49,9 @@ class ArgParser {
   // The options that follow stand under this heading in the help.
   void Section(std::string heading);
 
-  // `--name value`, `--name=value`; `--` ends the options. Errors:
-  // INVALID_ARGUMENT, naming what was wrong and what is allowed.
+  // `--name value`, `--name=value`; `--` ends the options. A value that looks
+  // like an option must follow `=`. Errors: INVALID_ARGUMENT, naming what was
+  // wrong and what is allowed.
   absl::Status Parse(const std::vector<std::string>& args);
   // The same, up to the first argument that is no option. Returns that and what
   // follows.

@@ -44,7 +44,7 @@ class RegisterCommand final : public Command {
             "  clusterctl register orders --url http://10.0.0.7:8080\n"
             "  clusterctl register orders --url http://10.0.0.7:8080 "
             "--keepalive --ttl 10s\n"
-            "  clusterctl register orders --local_base_url "
+            "  clusterctl register orders --local-base-url "
             "http://127.0.0.1:8080\n"};
   }
 
@@ -53,7 +53,7 @@ class RegisterCommand final : public Command {
                     Text(server_.mutable_type()));
     args.Option("--url", "URL", "where the others reach it",
                 Text(server_.mutable_cluster_base_url()));
-    args.Option("--local_base_url", "URL",
+    args.Option("--local-base-url", "URL",
                 "instead: where clusterd reaches it, to serve the cluster for "
                 "it",
                 Text(&local_base_url_));
@@ -77,7 +77,7 @@ class RegisterCommand final : public Command {
   ExitCode Run(const Context& context) override {
     if (server_.cluster_base_url().empty() == local_base_url_.empty()) {
       return context.Fail(absl::InvalidArgumentError(
-          "register: either --url or --local_base_url is required"));
+          "register: either --url or --local-base-url is required"));
     }
     if (keep_alive_ && (no_wait_ || !session_id_.empty())) {
       return context.Fail(absl::InvalidArgumentError(

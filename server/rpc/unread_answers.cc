@@ -24,7 +24,7 @@ absl::Status LimitMet(std::size_t limit) {
       MakeError(Reason::kTooManyUnreadBytes,
                 absl::StrCat("call: answers that their callers have not read "
                              "are at their limit of ",
-                             limit, " bytes (--max_unread_bytes)"),
+                             limit, " bytes (--max-unread-bytes)"),
                 {{"limit", absl::StrCat(limit)}}),
       kRetryAfter);
 }

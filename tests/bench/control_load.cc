@@ -220,7 +220,7 @@ void Watch(const Options& options) {
   Arrivals ready;
   Arrivals arrivals;
   ready.Expect(options.watchers);
-  // A connection takes no more than --max_grpc_streams of them.
+  // A connection takes no more than --max-grpc-streams of them.
   constexpr int kWatchersOnOne = 1000;
   std::vector<std::unique_ptr<Stub>> stubs;
   // They are never destroyed: the process ends with its watches open.

@@ -70,6 +70,9 @@ class DeployTest(unittest.TestCase):
         self.assertEqual({p["targetPort"] for p in self.service["ports"]},
                          set(self.ports))
 
+    def test_names_of_services_set_nothing(self):
+        self.assertFalse(self.pod["spec"]["enableServiceLinks"])
+
     def test_data_is_on_the_volume_of_the_user(self):
         mount, = self.container["volumeMounts"]
         self.assertEqual(mount["mountPath"],

@@ -11,6 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class ArgsTest : public testing::Test {
  protected:
@@ -64,8 +65,13 @@ TEST_F(ArgsTest, NamesTheOptionsThereAre) {
 TEST_F(ArgsTest, NamesAMissingValue) {
   EXPECT_EQ(ErrorOf({"orders", "a", "--ttl"}),
             "--ttl: needs a value: DURATION");
-  EXPECT_EQ(ErrorOf({"orders", "a", "--ttl", "--json"}),
-            "--ttl: needs a value: DURATION");
+  EXPECT_THAT(ErrorOf({"orders", "a", "--ttl", "--json"}),
+              StartsWith("--ttl: needs a value: DURATION; \"--json\" looks "));
+}
+
+TEST_F(ArgsTest, ATextIsNotEmpty) {
+  EXPECT_EQ(ErrorOf({"", "a"}), "TYPE: must not be empty");
+  EXPECT_EQ(ErrorOf({"orders", "a", ""}), "ID: must not be empty");
 }
 
 TEST_F(ArgsTest, RefusesAValueForAFlag) {

@@ -2,18 +2,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <regex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/ctl/command.h"
 #include "common/error.h"
+#include "tests/support/scoped_environment.h"
 #include "tests/unit/client/clusterctl_fixture.h"
 
 namespace coord {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -35,6 +39,50 @@ TEST_F(ClusterctlTest, CommandHelpNeedsNoArguments) {
   EXPECT_EQ(err(), "");
 }
 
+// The options of a command as its help shows them: name, and placeholder if it
+// takes a value.
+std::vector<std::pair<std::string, std::string>> OptionsIn(
+    const std::string& help) {
+  static const std::regex option("\n  (--[^ ]+) ([^ ]*) ");
+  std::vector<std::pair<std::string, std::string>> options;
+  for (std::sregex_iterator it(help.begin(), help.end(), option), end;
+       it != end; ++it) {
+    options.emplace_back((*it)[1], (*it)[2]);
+  }
+  return options;
+}
+
+TEST_F(ClusterctlTest, EveryOptionIsTakenWithDashesAndWithUnderscores) {
+  for (const char* command :
+       {"register", "keepalive", "drain", "undrain", "unregister", "evict",
+        "status", "clusters", "servers", "watch", "call", "health"}) {
+    ASSERT_EQ(Run({command, "--help"}), ExitCode::kOk);
+    const auto options = OptionsIn(out());
+    ASSERT_GE(options.size(), 6u) << out();
+    for (const auto& [name, placeholder] : options) {
+      EXPECT_THAT(name, testing::MatchesRegex("--[a-z]+(-[a-z]+)*"));
+      std::string older = name;
+      std::replace(older.begin() + 2, older.end(), '-', '_');
+      for (const std::string& spelling : {name, older}) {
+        Run({command, placeholder.empty() ? spelling : spelling + "=1",
+             "--help"});
+        EXPECT_THAT(err(), Not(HasSubstr("unknown option"))) << spelling;
+      }
+    }
+  }
+}
+
+TEST_F(ClusterctlTest, NoOptionTakesWhatFollowsAnEmptyValue) {
+  for (const std::vector<std::string>& empty :
+       {std::vector<std::string>{"--session="}, {"--session", ""}}) {
+    std::vector<std::string> args = {"unregister", "orders", "node-1"};
+    args.insert(args.end(), empty.begin(), empty.end());
+    args.push_back("--json");
+    EXPECT_EQ(Run(args), ExitCode::kBadUsage);
+    EXPECT_THAT(err(), HasSubstr("--session: must not be empty"));
+  }
+}
+
 TEST_F(ClusterctlTest, VersionIsOneLine) {
   EXPECT_EQ(Run({"--version"}), ExitCode::kOk);
   EXPECT_THAT(out(), testing::MatchesRegex("clusterctl [0-9.]+\n"));
@@ -53,9 +101,9 @@ TEST_F(ClusterctlTest, BadUsageNamesWhatIsAllowed) {
   EXPECT_THAT(err(), HasSubstr("use best_effort, all, majority, first=N or "
                                "at_least=N"));
   EXPECT_EQ(Run({"register", "orders"}), ExitCode::kBadUsage);
-  EXPECT_THAT(err(), HasSubstr("either --url or --local_base_url is required"));
+  EXPECT_THAT(err(), HasSubstr("either --url or --local-base-url is required"));
   EXPECT_EQ(Run({"register", "orders", "--url", "http://a:1",
-                 "--local_base_url", "http://b:1"}),
+                 "--local-base-url", "http://b:1"}),
             ExitCode::kBadUsage);
   EXPECT_EQ(Run({"evict", "orders", "node-1"}), ExitCode::kBadUsage);
   EXPECT_THAT(err(), HasSubstr("--etag is required"));
@@ -80,9 +128,8 @@ TEST_F(ClusterctlTest, TakesTheAddressFromTheEnvironment) {
   server_.on_list_registrations = [](const auto&, auto*) {
     return grpc::Status::OK;
   };
-  setenv("CLUSTERD_ADDRESS", server_.address().c_str(), 1);
+  const ScopedEnvironment address("CLUSTERD_ADDRESS", server_.address());
   EXPECT_EQ(RunClusterctl({"status"}, out_, err_), ExitCode::kOk) << err();
-  unsetenv("CLUSTERD_ADDRESS");
   EXPECT_EQ(out(), "nothing is registered here\n");
 }
 
@@ -115,7 +162,7 @@ TEST_F(ClusterctlTest, RegisterWithoutTtlLetsClusterdProbe) {
 
 TEST_F(ClusterctlTest, RegisterMayNameALocalAddressInstead) {
   EXPECT_EQ(
-      Run({"register", "orders", "--local_base_url", "http://127.0.0.1:8080"}),
+      Run({"register", "orders", "--local-base-url", "http://127.0.0.1:8080"}),
       ExitCode::kOk);
   EXPECT_EQ(server_.registered()[0].local_base_url(), "http://127.0.0.1:8080");
   EXPECT_EQ(server_.registered()[0].server().cluster_base_url(), "");

@@ -90,7 +90,7 @@ class UnreadAnswersTest : public ServiceTest {
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
     EXPECT_EQ(status.message(),
               "call: answers that their callers have not read are at their "
-              "limit of 1 bytes (--max_unread_bytes)");
+              "limit of 1 bytes (--max-unread-bytes)");
     const auto& trailers = context.GetServerTrailingMetadata();
     ASSERT_EQ(trailers.count("grpc-retry-pushback-ms"), 1u);
     EXPECT_EQ(trailers.find("grpc-retry-pushback-ms")->second, "1000");

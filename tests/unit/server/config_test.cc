@@ -3,27 +3,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <regex>
 #include <string>
 #include <vector>
+
+#include "tests/support/scoped_environment.h"
 
 namespace coord {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-
-// Sets an environment variable for one test.
-class ScopedEnvironment {
- public:
-  ScopedEnvironment(const char* name, const char* value) : name_(name) {
-    setenv(name, value, 1);
-  }
-  ~ScopedEnvironment() { unsetenv(name_); }
-
- private:
-  const char* name_;
-};
+using ::testing::MatchesRegex;
+using ::testing::Not;
 
 std::variant<Config, EarlyExit> Parse(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "clusterd");
@@ -231,7 +226,7 @@ TEST(CommandLine, WhatServingMitLacksIsNamed) {
   const EarlyExit both =
       ParseExit({"--serve_mit=on", "--mit_url=http://mit.example"});
   EXPECT_EQ(both.exit_code, 2);
-  EXPECT_THAT(both.text, HasSubstr("--serve_mit needs --registry=embedded"));
+  EXPECT_THAT(both.text, HasSubstr("--serve-mit needs --registry=embedded"));
   EXPECT_THAT(ParseExit({"--serve_mit=on", "--oauth_client_id=x"}).text,
               HasSubstr("OAUTH_ISSUER is not set"));
   EXPECT_THAT(ParseExit({"--serve_mit=on", "--oauth_client_id=x",
@@ -286,8 +281,144 @@ TEST(CommandLine, AWrongEnvironmentValueNamesItsSetting) {
   const ScopedEnvironment environment("REQUEST_TIMEOUT", "soon");
   const EarlyExit exit = ParseExit({});
   EXPECT_EQ(exit.exit_code, 2);
-  EXPECT_THAT(exit.text, AllOf(HasSubstr("--request_timeout"),
-                               HasSubstr("`soon` is not a duration")));
+  EXPECT_THAT(exit.text,
+              AllOf(HasSubstr("--request-timeout (REQUEST_TIMEOUT): "),
+                    HasSubstr("`soon` is not a duration")));
+}
+
+struct Setting {
+  std::string flag;
+  std::string environment;
+};
+
+// As the help lists them.
+std::vector<Setting> AllSettings() {
+  static const std::regex line("\n  (--[^ ,]+) .*\\(Env:([A-Z0-9_]+)\\)");
+  const std::string help = ParseExit({"--help"}).text;
+  std::vector<Setting> settings;
+  for (std::sregex_iterator it(help.begin(), help.end(), line), end; it != end;
+       ++it) {
+    settings.push_back({(*it)[1], (*it)[2]});
+  }
+  return settings;
+}
+
+// Why `arguments` are refused; empty if they are not.
+std::string RefusalOf(std::vector<const char*> arguments) {
+  const auto parsed = Parse(std::move(arguments));
+  const auto* exit = std::get_if<EarlyExit>(&parsed);
+  return exit == nullptr ? "" : exit->text;
+}
+
+TEST(CommandLine, EverySettingIsInTheHelpWithItsVariable) {
+  const std::string help = ParseExit({"--help"}).text;
+  const std::vector<Setting> settings = AllSettings();
+  EXPECT_GE(settings.size(), 60u);
+  std::size_t options = 0;
+  for (std::size_t at = 0; (at = help.find("\n  --", at)) != help.npos; ++at) {
+    ++options;
+  }
+  EXPECT_EQ(options, settings.size() + 1) << "and --version";
+}
+
+TEST(CommandLine, EverySettingIsTakenWithDashesAndWithUnderscores) {
+  for (const Setting& setting : AllSettings()) {
+    EXPECT_THAT(setting.flag, MatchesRegex("--[a-z0-9]+(-[a-z0-9]+)*"));
+    std::string older = setting.flag;
+    std::replace(older.begin() + 2, older.end(), '-', '_');
+    const std::string now = setting.flag + "=\x01";
+    const std::string then = older + "=\x01";
+    const std::string refusal = RefusalOf({now.c_str()});
+    EXPECT_THAT(refusal, Not(HasSubstr("not expected")));
+    // The same but for the name.
+    EXPECT_EQ(std::regex_replace(RefusalOf({then.c_str()}), std::regex(older),
+                                 setting.flag),
+              refusal);
+  }
+}
+
+TEST(CommandLine, EveryVariableIsOursOrTheReferences) {
+  for (const Setting& setting : AllSettings()) {
+    std::string name = setting.flag.substr(2);
+    std::replace(name.begin(), name.end(), '-', '_');
+    std::transform(name.begin(), name.end(), name.begin(), ::toupper);
+    EXPECT_THAT(setting.environment, AnyOf("CLUSTERD_" + name, name));
+    // Names that Kubernetes makes of those of services; SERVER_PORT is known
+    // by its value.
+    if (setting.environment == "SERVER_PORT") continue;
+    EXPECT_THAT(setting.environment,
+                Not(ContainsRegex("_PORT(_[0-9].*)?$|_SERVICE_(HOST|PORT)")));
+  }
+}
+
+TEST(CommandLine, NoSettingTakesWhatFollowsAnEmptyValue) {
+  for (const Setting& setting : AllSettings()) {
+    const std::string equals = setting.flag + "=";
+    const std::string refusal = RefusalOf({equals.c_str(), "--no-such-flag"});
+    EXPECT_THAT(refusal, AnyOf(HasSubstr("not expected: --no-such-flag"),
+                               HasSubstr(setting.flag + " (")));
+    EXPECT_EQ(RefusalOf({setting.flag.c_str(), "", "--no-such-flag"}), refusal);
+    EXPECT_THAT(
+        RefusalOf({setting.flag.c_str(), "--no-such-flag"}),
+        AllOf(HasSubstr("clusterd: " + setting.flag + ": needs a value: "),
+              HasSubstr("`--no-such-flag` looks like a flag")));
+    const ScopedEnvironment unset(setting.environment, "");
+    EXPECT_EQ(RefusalOf({}), "") << setting.environment;
+  }
+}
+
+TEST(CommandLine, AValueIsThereAndLooksLikeAFlagOnlyAfterEquals) {
+  EXPECT_THAT(ParseExit({"--data-dir"}).text,
+              HasSubstr("clusterd: --data-dir: needs a value: PATH\n"));
+  EXPECT_THAT(ParseExit({"--data_dir", "-h"}).text,
+              HasSubstr("clusterd: --data_dir: needs a value: PATH; `-h` looks "
+                        "like a flag, and is taken as a value after = only"));
+  EXPECT_EQ(ParseOk({"--data-dir=--odd"}).data_dir, "--odd");
+  EXPECT_THAT(ParseExit({"--max-calls", "-1"}).text,
+              HasSubstr("`-1` is not a whole number from 1"));
+}
+
+TEST(CommandLine, AnEmptyDataDirIsNone) {
+  const ScopedEnvironment environment("CLUSTERD_DATA_DIR", "/var/lib/clusterd");
+  EXPECT_EQ(ParseOk({}).data_dir, "/var/lib/clusterd");
+  const Config config = ParseOk({"--data-dir=", "--http-address=127.0.0.1:0"});
+  EXPECT_EQ(config.data_dir, "");
+  EXPECT_EQ(config.http_address, "127.0.0.1:0");
+}
+
+TEST(CommandLine, KubernetesServicesOfAnyNameDoNoHarm) {
+  const ScopedEnvironment type("SERVER_TYPE", "mTest");
+  for (const char* service : {"SERVER", "CLUSTERD", "MIT", "MST", "OAUTH"}) {
+    const std::string name = service;
+    const ScopedEnvironment links[] = {
+        {name + "_SERVICE_HOST", "10.43.0.17"},
+        {name + "_SERVICE_PORT", "8080"},
+        {name + "_SERVICE_PORT_HTTP", "8080"},
+        {name + "_PORT", "tcp://10.43.0.17:8080"},
+        {name + "_PORT_8080_TCP", "tcp://10.43.0.17:8080"},
+        {name + "_PORT_8080_TCP_PROTO", "tcp"},
+        {name + "_PORT_8080_TCP_PORT", "8080"},
+        {name + "_PORT_8080_TCP_ADDR", "10.43.0.17"}};
+    const Config config = ParseOk({});
+    EXPECT_FALSE(config.own_server.has_value());
+    EXPECT_EQ(config.service_links.size(), name == "SERVER" ? 1u : 0u);
+  }
+}
+
+TEST(CommandLine, AServiceLinkIsKnownByItsProtocolAndTold) {
+  for (const char* value :
+       {"tcp://10.43.0.17:8080", "udp://[fd00::1]:53", "sctp://10.0.0.1:9"}) {
+    const ScopedEnvironment port("SERVER_PORT", value);
+    const std::vector<ServiceLink> links = ParseOk({}).service_links;
+    ASSERT_EQ(links.size(), 1u) << value;
+    EXPECT_EQ(links[0].variable, "SERVER_PORT");
+    EXPECT_EQ(links[0].value, value);
+    EXPECT_EQ(links[0].flag, "--server-port");
+  }
+  const ScopedEnvironment port("SERVER_PORT", "http://10.0.0.1:9");
+  EXPECT_THAT(ParseExit({}).text,
+              HasSubstr("--server-port (SERVER_PORT): `http://10.0.0.1:9` is "
+                        "not a whole number from 1 to 65535"));
 }
 
 TEST(CommandLine, HelpIsGroupedAndShowsDefaultsAndEnvironment) {
