@@ -18,8 +18,14 @@ std::uint64_t RaiseFileLimit();
 // connections of the HTTP listener, for each of them one to a service that its
 // requests are passed on to, one for each node call in flight, as many that
 // rest until the next call, those that rest on the control thread, and an
-// allowance for gRPC clients and the store.
-std::uint64_t FilesNeeded(const Config& config);
+// allowance for gRPC clients and the store: 1,024, or a quarter of `allowed`
+// where that is less.
+std::uint64_t FilesNeeded(const Config& config, std::uint64_t allowed);
+
+// `config` with those limits lowered that nobody has set, all by the same
+// factor, so that it needs no more than `allowed` files; as it is where it does
+// not need more, or where what somebody has set leaves no room.
+Config FitToFileLimit(Config config, std::uint64_t allowed);
 
 // What to tell an operator when `allowed` is less than `needed`, and what to do
 // about it; empty when it is not.

@@ -39,9 +39,9 @@
 #include "server/registry/token_service.h"
 #include "server/rpc/encode_fan_out.h"
 #include "server/rpc/services.h"
+#include "server/start_report.h"
 #include "server/status_routes.h"
 #include "server/stop_schedule.h"
-#include "server/version.h"
 #include "spdlog/spdlog.h"
 
 namespace coord {
@@ -61,7 +61,9 @@ int IoThreads(int configured) {
 // Members are in the order of their dependencies: state first, servers last.
 class ClusterServer::Impl {
  public:
-  explicit Impl(const Config& config) : config_(config) {}
+  // Every connection is an open file: all that is allowed is taken.
+  explicit Impl(const Config& config)
+      : files_(RaiseFileLimit()), config_(FitToFileLimit(config, files_)) {}
   ~Impl() { Stop().IgnoreError(); }
 
   absl::Status Start();
@@ -71,7 +73,6 @@ class ClusterServer::Impl {
   std::string http_address() const { return http_->address(); }
 
  private:
-  void CountFiles() const;
   absl::Status OpenRegistry();
   absl::Status OpenMit(const MitSettings& settings);
   absl::Status BindHttp();
@@ -90,6 +91,7 @@ class ClusterServer::Impl {
   void StopHttp(absl::Duration grace);
   void StopLoops();
 
+  const std::uint64_t files_;  // that may be open
   const Config config_;
   absl::BitGen random_;
   Metrics metrics_;
@@ -126,7 +128,6 @@ class ClusterServer::Impl {
 };
 
 absl::Status ClusterServer::Impl::Start() {
-  CountFiles();
   for (auto step : {&Impl::OpenRegistry, &Impl::BindHttp, &Impl::BuildNode,
                     &Impl::BuildFanOut, &Impl::ServeHttp, &Impl::ServeGrpc}) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
@@ -142,23 +143,8 @@ absl::Status ClusterServer::Impl::Start() {
   control_.loop->Post([this] { ExpireNowAndThen(); });
   RegisterOwnServer();
   ready_ = true;
-  spdlog::info(
-      "serving{}",
-      Fields({{"version", kVersion},
-              {"grpc", grpc_address()},
-              {"http", http_address()},
-              {"registry", config_.mit ? "mit" : "embedded"},
-              {"mit_served", config_.serve_mit ? "yes" : "no"},
-              {"data_dir",
-               config_.data_dir.empty() ? "(memory)" : config_.data_dir}}));
+  TellStart(config_, files_, grpc_address(), http_address());
   return absl::OkStatus();
-}
-
-// Every connection is an open file: all that is allowed is taken.
-void ClusterServer::Impl::CountFiles() const {
-  const std::string warning =
-      FileLimitWarning(RaiseFileLimit(), FilesNeeded(config_));
-  if (!warning.empty()) spdlog::warn(warning);
 }
 
 absl::Status ClusterServer::Impl::OpenRegistry() {

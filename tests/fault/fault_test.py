@@ -29,6 +29,7 @@ from reader_cases import ReaderTest
 from scene import FaultTest
 from session_cases import DeathTest, PauseTest
 from silence_cases import SilenceTest
+from start_cases import StartTest
 from stop_cases import StopTest
 from takeover_cases import TakeoverTest
 from world import World
