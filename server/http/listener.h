@@ -46,7 +46,7 @@ struct HttpListenerOptions {
   std::size_t max_header_bytes = 32 << 10;
   std::size_t max_connections = 4096;
   // Of answers that clients have not read, over all connections; what is over
-  // is 503, unless it is small.
+  // is 429, unless it is small.
   std::size_t max_unread_bytes = 256 << 20;
   // From the first byte of a request to its last, and for reading an answer;
   // for each piece of what is streamed.

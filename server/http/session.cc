@@ -36,7 +36,7 @@ bool MayBeSent(const HttpHeader& header) {
 
 HttpResponse TooMuchUnread() {
   HttpResponse response =
-      JsonError(503, "too many answers wait for clients that do not read");
+      JsonError(429, "too many answers wait for clients that do not read");
   response.headers.push_back({"Retry-After", "1"});
   return response;
 }

@@ -340,7 +340,7 @@ TEST_F(HttpListenerTest, LargeAnswersAreRefusedWhileTooMuchWaitsToBeRead) {
   };
   await_unread(true);
   const std::string refusal = Talk(kLarge);
-  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(refusal, StartsWith("HTTP/1.1 429 "));
   EXPECT_THAT(refusal, HasSubstr("\r\nRetry-After: 1\r\n"));
   EXPECT_THAT(refusal, HasSubstr("too many answers wait for clients"));
   EXPECT_THAT(Talk(kLastGet), StartsWith("HTTP/1.1 200 OK\r\n"));
