@@ -308,21 +308,21 @@ TEST_F(MitRoutesLimitTest, ServersBeyondTheLimitAre429HoweverTheyCome) {
 
   const HttpResponse refused = Post(Body("g2"));
   EXPECT_EQ(refused.status, 429);
-  EXPECT_EQ(refused.body,
-            R"({"statusCode":429,"title":"Too Many Requests","message":)"
-            R"("register echo/g2: 2 servers are registered, which is the limit )"
-            R"((--max-registrations)"
-})");
+  EXPECT_EQ(
+      refused.body,
+      R"({"statusCode":429,"title":"Too Many Requests","message":)"
+      R"("register echo/g2: 2 servers are registered, which is the limit )"
+      R"x((--max-registrations)"})x");
   const absl::Status held = TryToHold("s2");
-EXPECT_TRUE(HasReason(held, Reason::kTooManyRegistrations)) << held;
-EXPECT_EQ(held.message(),
-          "register echo/s2: 2 servers are held, which is the limit "
-          "(--max-registrations)");
+  EXPECT_TRUE(HasReason(held, Reason::kTooManyRegistrations)) << held;
+  EXPECT_EQ(held.message(),
+            "register echo/s2: 2 servers are held, which is the limit "
+            "(--max-registrations)");
 
-EXPECT_EQ(Post(Body("g1")).status, 200);
-EXPECT_EQ(Delete("g1").status, 200);
-EXPECT_EQ(Post(Body("g2")).status, 200);
-EXPECT_THAT(Members(), ElementsAre("g2", "s1"));
+  EXPECT_EQ(Post(Body("g1")).status, 200);
+  EXPECT_EQ(Delete("g1").status, 200);
+  EXPECT_EQ(Post(Body("g2")).status, 200);
+  EXPECT_THAT(Members(), ElementsAre("g2", "s1"));
 }
 
 TEST_F(MitRoutesLimitTest, ClustersBeyondTheLimitAre429) {
