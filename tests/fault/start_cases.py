@@ -43,4 +43,4 @@ class StartTest(FaultTest):
             lines[0][1], "ignoring a variable by which Kubernetes tells of a "
             "service variable=SERVER_PORT value=tcp://10.43.0.17:8080 "
             "use_instead=--server-port")
-        self.assertEqual(self.clusterd.ctl("clusters"), {"clusters": []})
+        self.assertEqual(self.clusterd.ctl("clusters")["clusters"], [])

@@ -261,20 +261,20 @@ TEST_P(WrongValueTest, IsNamedWithWhatIsAllowed) {
 INSTANTIATE_TEST_SUITE_P(
     Flags, WrongValueTest,
     ::testing::Values(
-        WrongValue{"--grpc_address=nowhere", "--grpc_address",
+        WrongValue{"--grpc_address=nowhere", "--grpc-address",
                    "is not HOST:PORT"},
         WrongValue{"--lease=never", "--lease", "a duration from 1s to"},
         WrongValue{"--lease=0", "--lease", "a duration from 1s to"},
         WrongValue{"--lease=100000h", "--lease", "596h31m23.647s"},
-        WrongValue{"--max_calls=0", "--max_calls",
+        WrongValue{"--max_calls=0", "--max-calls",
                    "not a whole number from 1 to 1000000"},
-        WrongValue{"--max_calls=many", "--max_calls",
+        WrongValue{"--max_calls=many", "--max-calls",
                    "not a whole number from 1 to 1000000"},
-        WrongValue{"--log_level=loud", "--log_level",
+        WrongValue{"--log_level=loud", "--log-level",
                    "is none of trace, debug, info, warn, error, off"},
-        WrongValue{"--cluster_management=maybe", "--cluster_management",
+        WrongValue{"--cluster_management=maybe", "--cluster-management",
                    "is none of on, off"},
-        WrongValue{"--server_type=9x", "--server_type", "must match"},
+        WrongValue{"--server_type=9x", "--server-type", "must match"},
         WrongValue{"--no_such_flag", "--no_such_flag", "--help"}));
 
 TEST(CommandLine, AWrongEnvironmentValueNamesItsSetting) {
