@@ -228,6 +228,7 @@ TEST_F(MitRoutesTest, OnlyARemovalByAVersionIsAnEviction) {
   EXPECT_THAT(evictions_.causes, testing::IsEmpty());
   Post(Body("g1"));
   const std::string evicted = ClusterId();
+  EXPECT_EQ(evicted, left);
   Delete("g1@" + Member("g1")->version.text,
          {{"x-correlation-id", "abc"}, {"user-agent", "mimik-echo/1/g2"}});
   EXPECT_THAT(evictions_.causes, ElementsAre(EvictionCause::kPeer));
