@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/text_view.h"
@@ -384,7 +385,10 @@ absl::Status ClusterServer::Impl::Stop() {
     registrar_->Stop(unregister, times.unregister_timeout,
                      [&unregistered] { unregistered.Notify(); });
   }
-  if (grpc_ != nullptr) grpc_->Stop(times.cancelled - clock.Now());
+  if (grpc_ != nullptr) {
+    absl::SleepFor(StopSchedule::kLameDuck);
+    grpc_->Stop(times.cancelled - clock.Now());
+  }
   if (registrar_ != nullptr) unregistered.WaitForNotification();
   StopHttp(times.drained - clock.Now());
   StopLoops();

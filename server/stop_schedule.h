@@ -24,6 +24,11 @@ struct StopSchedule {
         cancelled(answered + absl::Milliseconds(400)),
         end(now + drain_timeout + kMargin) {}
 
+  // How long calls that come are still answered, with DRAINING: gRPC drops one
+  // that arrives while it shuts down, and a caller that is on its way would not
+  // know what became of its call.
+  static constexpr absl::Duration kLameDuck = absl::Milliseconds(200);
+
   absl::Duration unregister_timeout;
   // Calls in flight have had their time: each part ends what it waits for.
   absl::Time drained;
