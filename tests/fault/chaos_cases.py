@@ -29,7 +29,7 @@ class Slot:
     def __init__(self, scene, number):
         self.flags = (f"--data_dir={scene.directory}/data-{number}",
                       "--probe_interval=400ms", "--on_shutdown=keep",
-                      "--resume_grace=0")
+                      "--resume-grace=0")
         self.world = scene.world
         self.up = True  # neither paused nor dead
         self.changed = time.monotonic()

@@ -90,7 +90,7 @@ class RestartTest(FaultTest):
     def test_nobody_who_lives_is_dropped_and_nobody_dead_renewed(self):
         count, ttl = 500, self.either(6, 30)
         # The dead have to go by their ttl, not by what a restart adds to it.
-        flags = ("--resume_grace=0",
+        flags = ("--resume-grace=0",
                  *self.either(("--probe_interval=1s",), ()))
         silence = self.either(1.1 * 3, 40)  # s, of three misses
         slack = 10  # s, for a thousand of them on a busy machine

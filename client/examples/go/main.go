@@ -91,7 +91,10 @@ func env(name, otherwise string) string {
 }
 
 func run() error {
-	connection, err := grpc.NewClient(env("CLUSTERD_ADDRESS", "127.0.0.1:7700"),
+	// Passed through, the name is looked up with every attempt to connect. gRPC's
+	// own resolver waits for 30 s before it looks it up again.
+	connection, err := grpc.NewClient(
+		"passthrough:///"+env("CLUSTERD_ADDRESS", "127.0.0.1:7700"),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(connectParams), grpc.WithKeepaliveParams(keepaliveParams))
 	if err != nil {
