@@ -239,8 +239,9 @@ TEST_F(AccountingTest, StreamDeliversEachOnceInOrderOfArrivalThenCounts) {
 TEST_F(AccountingTest, RequestsAreOutBeforeAnythingIsTold) {
   struct WatchingSink final : FanOutSink {
     explicit WatchingSink(FakeTransport& t) : transport(t) {}
-    void OnOutcome(NodeOutcome) override {
+    std::size_t OnOutcome(NodeOutcome) override {
       sent_when_told.push_back(transport.requests.size());
+      return 0;
     }
     void OnDone(FanOutAnswer) override {}
     void OnRefused(absl::Status) override {}

@@ -41,7 +41,7 @@ class UnreadList {
   ~UnreadList() {
     if (reader_ == nullptr) return;
     context_.TryCancel();
-    Read();
+    Read().IgnoreError();
   }
 
   absl::Status Read() {
