@@ -99,10 +99,11 @@ AnswerBody ReadAnswerBody(int status, HttpHeaders& headers, std::string& body,
   const std::string content_type(FindHeader(headers, "content-type"));
   AnswerBody read = ReadUnpacked(content_type, headers, body, reader);
   if (read.kind == Kind::kJson || read.kind == Kind::kEmpty ||
-      !IsCoded(headers) || status == 206) {
+      !IsCoded(headers)) {
     return read;
   }
   const absl::Status undone = UndoCodings(headers, body, max_bytes);
+  if (!undone.ok() && status == 206) return read;
   if (absl::IsOutOfRange(undone)) return Unreadable(Kind::kTooLarge, undone);
   if (!undone.ok()) return Unreadable(Kind::kBad, undone);
   read = ReadUnpacked(content_type, headers, body, reader);

@@ -27,11 +27,12 @@ struct AnswerBody {
 
 // Reads the body of a 2xx answer. gzip and deflate are undone first, within
 // `max_bytes`, and `headers` tell of the body as it is then; a part of a body
-// (206) is left packed. Content-Encoding decides nothing else: what reads as
-// JSON is JSON. So is what JavaScript and others write that is nearly JSON, and
-// `body` is put right then: a byte order mark in front is dropped, and half of
-// a surrogate pair (`\ud83d`), which no UTF-8 string can hold, becomes
-// `\ufffd`. Of the last three kinds body and headers stay as they came.
+// (206) that can't be unpacked is left as it is. Content-Encoding decides
+// nothing else: what reads as JSON is JSON. So is what JavaScript and others
+// write that is nearly JSON, and `body` is put right then: a byte order mark in
+// front is dropped, and half of a surrogate pair (`\ud83d`), which no UTF-8
+// string can hold, becomes `\ufffd`. Of the last three kinds body and headers
+// stay as they came.
 AnswerBody ReadAnswerBody(int status, HttpHeaders& headers, std::string& body,
                           std::size_t max_bytes, NodeBodyReader& reader);
 

@@ -89,6 +89,11 @@ INSTANTIATE_TEST_SUITE_P(
         Result("Blank", RawAnswer(200, "\r\n"), "[null]"),
         Result("Whole206",
                RawAnswer(206, kBody, "content-range: bytes 0-11/12\r\n"),
+               kBoth),
+        Result("Packed206",
+               RawAnswer(206, Gzip(kBody),
+                         "content-encoding: gzip\r\n"
+                         "content-range: bytes 0-31/32\r\n"),
                kBoth)),
     [](const auto& info) { return info.param.name; });
 

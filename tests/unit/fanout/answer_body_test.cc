@@ -143,6 +143,12 @@ TEST_F(AnswerBodyTest, TheLimitIsForWhatIsUnpacked) {
   EXPECT_EQ(read.problem, "its answer is over 1000 bytes once unpacked");
 }
 
+TEST_F(AnswerBodyTest, APartThatIsTheWholeIsUnpacked) {
+  EXPECT_EQ(Read("application/json", "gzip", Gzip("[1]"), 206).kind,
+            Kind::kJson);
+  EXPECT_EQ(body_, "[1]");
+}
+
 TEST_F(AnswerBodyTest, APartStaysPacked) {
   const std::string part = Gzip("text").substr(4, 6);
   EXPECT_EQ(Read("text/plain", "gzip", part, 206).kind, Kind::kNotJson);
