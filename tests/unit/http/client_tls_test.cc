@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -10,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "server/http/client.h"
+#include "server/http/stream.h"
+#include "server/http/tls.h"
 #include "tests/support/tls_peer.h"
 #include "tests/unit/http/client_fixture.h"
 
@@ -191,25 +195,43 @@ TEST_F(HttpClientTlsTest, AnAddressThatIsNotInTheCertificateIsNamed) {
                        "127.0.0.1"));
 }
 
-// RFC 6066, 3: the dot is for DNS. The Host header keeps it, as curl's does.
-TEST_F(HttpClientTlsTest, ADotBehindTheNameIsNoPartOfIt) {
-  const TlsIdentity identity("DNS:localhost");
+// RFC 6066, 3. No name with such a dot resolves without DNS, so the connection
+// is made here.
+TEST_F(HttpClientTlsTest, ADotBehindTheNameIsForDnsAlone) {
+  const TlsIdentity identity("DNS:tls.test");
   Trust(identity);
   std::string name;
-  std::string request;
   RawServer server([&](RawPeer& raw, int) {
     TlsPeer peer(identity, raw);
     name = peer.server_name();
-    request = peer.ReadSome();
-    peer.Write(RawAnswer(200, "one"));
-    peer.ReadSome();
   });
-  EXPECT_EQ(Answer(GetTls(server, "localhost.")).body, "one");
-  OnLoop(loop_, [&] { client_.reset(); });
+  const auto context = ClientTls(options_.ca_file);
+  ASSERT_TRUE(context.ok()) << context.status();
+  boost::asio::io_context io;
+  Stream stream(io);
+  stream.socket.connect(
+      {boost::asio::ip::address_v4::loopback(), server.port()});
+  stream.tls = std::make_unique<Stream::Tls>(stream.socket, **context);
+  const auto fault = std::make_shared<std::string>();
+  const absl::Status expected = ExpectServer(*stream.tls, "tls.test.", fault);
+  ASSERT_TRUE(expected.ok()) << expected;
+  boost::system::error_code error;
+  stream.tls->handshake(boost::asio::ssl::stream_base::client, error);
+  EXPECT_FALSE(error) << error.message() << ": " << *fault;
   server.WaitForEnded(1);
-  EXPECT_EQ(name, "localhost");
-  EXPECT_THAT(request,
-              HasSubstr(absl::StrCat("\r\nHost: localhost.:", server.port())));
+  EXPECT_EQ(name, "tls.test");
+}
+
+TEST_F(HttpClientTlsTest, ANameOfNothingButADotIsNone) {
+  boost::asio::io_context io;
+  Stream stream(io);
+  const auto context = ClientTls("");
+  ASSERT_TRUE(context.ok()) << context.status();
+  stream.tls = std::make_unique<Stream::Tls>(stream.socket, **context);
+  const absl::Status status =
+      ExpectServer(*stream.tls, ".", std::make_shared<std::string>());
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(std::string(status.message()), "`` can't be asked for by TLS");
 }
 
 TEST_F(HttpClientTlsTest, PlainServerIsUnreachable) {
