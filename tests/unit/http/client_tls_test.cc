@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/notification.h"
 #include "server/http/client.h"
 #include "server/http/stream.h"
@@ -33,7 +34,8 @@ class HttpClientTlsTest : public HttpClientTest {
   void Trust(const TlsIdentity& identity) {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     options_.ca_file =
-        absl::StrCat(::testing::TempDir(), "/", test->name(), ".pem");
+        absl::StrCat(::testing::TempDir(), "/",
+                     absl::StrReplaceAll(test->name(), {{"/", "-"}}), ".pem");
     std::ofstream(options_.ca_file) << identity.Pem();
   }
 
