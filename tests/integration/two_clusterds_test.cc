@@ -48,7 +48,7 @@ class TwoClusterdsTest : private WithMit, public ClusterTest {
                                 grpc::InsecureChannelCredentials())),
         second_registry_(pb::RegistryService::NewStub(second_channel_)),
         second_fan_out_(pb::FanOutService::NewStub(second_channel_)) {}
-  ~TwoClusterdsTest() override { second_server_->Stop(); }
+  ~TwoClusterdsTest() override { EXPECT_TRUE(second_server_->Stop().ok()); }
 
   // A service that knows nothing of clusters, on the nodes' loop.
   std::string AddPlainService() {
