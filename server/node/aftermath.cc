@@ -26,6 +26,7 @@ class Inquiry final : public AftermathInquiry,
         done_(std::move(done)) {}
 
   void Start(Peers& peers) {
+    if (question_.limit <= absl::ZeroDuration()) return Look();
     peers.Probe(question_.target,
                 [self = shared_from_this()](const ProbeResult& result) {
                   self->OnProbed(result);

@@ -361,7 +361,8 @@ TEST_F(WatchTest, WatchersAreLimited) {
   const auto four = membership_.OpenWatch("mTest", "", "", [] {});
   EXPECT_TRUE(HasReason(four.status(), Reason::kTooManyWatchers));
   EXPECT_EQ(four.status().message(),
-            "watch cluster: 3 watchers are open, which is the limit");
+            "watch cluster: 3 watchers are open, which is the limit "
+            "(--max-watchers)");
   two.reset();
   Open();
 }
