@@ -140,7 +140,9 @@ absl::Status CreateFile(const std::string& path, int directory) {
   if (file.get() < 0) return SystemError(path, "create");
   absl::StatusOr<SqlitePtr> db = Connect(unfinished, SQLITE_OPEN_READWRITE);
   if (!db.ok()) return db.status();
-  if (!UpgradeSchema(db->get(), 0).ok()) return Diagnose(db->get(), path);
+  if (absl::Status made = UpgradeSchema(db->get(), 0); !made.ok()) {
+    return Annotate(made, "create " + path);
+  }
   db->reset();
   if (rename(unfinished.c_str(), path.c_str()) != 0 || fsync(directory) != 0) {
     return SystemError(path, "create");
@@ -192,10 +194,8 @@ absl::Status Prepare(sqlite3* db, const std::string& path) {
   auto check = Pragma(db, path, "quick_check(1)");
   if (!check.ok()) return check.status();
   if (*check != "ok") return Refused(path, kDamaged);
-  if (version < kSchemaVersion && !UpgradeSchema(db, version).ok()) {
-    return Diagnose(db, path);
-  }
-  return absl::OkStatus();
+  if (version == kSchemaVersion) return absl::OkStatus();
+  return Annotate(UpgradeSchema(db, version), "open " + path);
 }
 
 absl::StatusOr<DatabaseFile> OpenInMemory() {

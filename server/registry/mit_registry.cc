@@ -204,7 +204,10 @@ void MitRegistry::Impl::Remove(const ServerKey& key, const std::string& type,
       [key, type](Impl& self, const MitClient::Answer& body) {
         absl::StatusOr<Removal> removal =
             body ? ParseRemovalAnswer(*body, key, type) : Removal(Removed{});
-        if (removal.ok() && std::holds_alternative<Removed>(*removal)) {
+        if (!removal.ok()) return removal;
+        if (auto* newer = std::get_if<NewerRecord>(&*removal)) {
+          self.ApplyTraits(key.cluster_id, newer->record);
+        } else {
           self.Forget(key, type);
         }
         return removal;

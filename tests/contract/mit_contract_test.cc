@@ -27,8 +27,9 @@ class MitHarness final : public RegistryHarness {
         .sees_renewals = false,
         // Each registration sets `updatedAt`.
         .keeps_version_of_unchanged = false,
-        // Its records have no place for it.
+        // Its records have no place for them.
         .stores_draining = false,
+        .stores_node_api = false,
     };
   }
 

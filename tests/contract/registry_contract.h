@@ -36,6 +36,8 @@ struct RegistryCapabilities {
   bool stores_draining = true;
   // Clusters are told apart by their public_base_url as well.
   bool clusters_by_public_base_url = true;
+  // Server::node_api is stored and given to others.
+  bool stores_node_api = true;
   // Restart brings the authority back with what it had acknowledged.
   bool survives_restart = true;
 };

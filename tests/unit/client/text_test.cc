@@ -112,8 +112,9 @@ TEST(RegistrationTextTest, TellsWhetherClusterdSuspectsItself) {
   EXPECT_EQ(SelfPreservationText(registration), "");
   registration.mutable_status()->set_self_preservation(true);
   EXPECT_THAT(RegistrationText(registration),
-              testing::EndsWith("evictions:     slowed down, most other "
-                                "servers fail their probes\n"));
+              testing::EndsWith("evictions:     slowed down, so many servers "
+                                "fail their probes that clusterd suspects "
+                                "itself\n"));
 }
 
 TEST(RegistrationTextTest, CountsTheAnnouncement) {

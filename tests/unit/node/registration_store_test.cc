@@ -131,10 +131,13 @@ TEST_F(RegistrationStoreTest, WhatTheFirstSchemaHeldComesBack) {
   StoredRegistration registration = Example();
   Save(registration);
   const absl::Status aged = database_->Run([](sqlite3* db) {
-    const absl::Status dropped =
-        Statement(db, "ALTER TABLE registrations DROP COLUMN local_base_url")
-            .Run();
-    if (!dropped.ok()) return dropped;
+    for (const char* step :
+         {"ALTER TABLE registrations DROP COLUMN local_base_url",
+          "DROP INDEX clusters_by_emptied_time",
+          "ALTER TABLE clusters DROP COLUMN emptied_time"}) {
+      const absl::Status dropped = Statement(db, step).Run();
+      if (!dropped.ok()) return dropped;
+    }
     return Statement(db, "PRAGMA user_version = 1").Run();
   });
   ASSERT_TRUE(aged.ok()) << aged;
