@@ -61,7 +61,7 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
                                               /*follow_peers=*/true, nullptr);
 
   unread_ =
-      std::make_unique<UnreadAnswers>(loop_, options.unread, ignore_unread_);
+      std::make_unique<UnreadAnswers>(loop_, options.unread, unread_record_);
   const RpcBackend backend{loop_,     membership_,   *registrar_,
                            *evictor_, *self_doubt_,  *list_ages_,
                            *engine_,  *node_routes_, *database_,
@@ -76,8 +76,12 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
                            &port);
   for (const auto& service : services_) builder.RegisterService(service.get());
   server_ = builder.BuildAndStart();
-  channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
-                                 grpc::InsecureChannelCredentials());
+  // What a caller does not read is not taken for it by a window that grows.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  channel_ =
+      grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port),
+                                grpc::InsecureChannelCredentials(), arguments);
   registry_stub_ = pb::RegistryService::NewStub(channel_);
   fan_out_stub_ = pb::FanOutService::NewStub(channel_);
   node_stub_ = pb::NodeService::NewStub(channel_);

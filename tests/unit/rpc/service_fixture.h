@@ -7,6 +7,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/server.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,10 +75,12 @@ class IgnoreEvictions final : public EvictionObserver {
   void OnHeldBack() override {}
 };
 
-class IgnoreUnread final : public UnreadObserver {
+class UnreadRecord final : public UnreadObserver {
  public:
   void OnRefusedForUnread() override {}
-  void OnUnreadGivenUp() override {}
+  void OnUnreadGivenUp() override { ++given_up; }
+
+  std::atomic<int> given_up = 0;
 };
 
 class ServiceTest : public testing::Test {
@@ -117,7 +120,7 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<FanOutEngine> engine_;
   std::unique_ptr<NodeRoutes> node_routes_;
   DrainSignal drain_;
-  IgnoreUnread ignore_unread_;
+  UnreadRecord unread_record_;
   std::unique_ptr<UnreadAnswers> unread_;
   DrainSignal end_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
