@@ -72,7 +72,8 @@ class MetricsTest : public ClusterTest {
   }
   double AllEvictions() {
     double sum = 0;
-    for (const auto& [series, value] : Look().values()) {
+    const MetricsText now = Look();
+    for (const auto& [series, value] : now.values()) {
       if (series.starts_with("clusterd_evictions_total")) sum += value;
     }
     return sum;
