@@ -19,7 +19,7 @@ namespace coord {
 
 struct CallPlan {
   SnapshotPtr snapshot;
-  Knowledge knowledge;  // of it
+  Knowledge knowledge;     // of it
   std::string cluster_id;  // as it is told
   // Every expected node, by server_id, and its outcome, which is complete where
   // nothing is to be sent.

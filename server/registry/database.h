@@ -11,8 +11,8 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/registry/file_descriptor.h"
 #include "absl/time/time.h"
+#include "server/registry/file_descriptor.h"
 
 struct sqlite3;
 

@@ -199,19 +199,19 @@ void MitRegistry::Impl::Remove(const ServerKey& key, const std::string& type,
     return;
   }
   mit.target += "@" + EscapeVersion(seen.text);
-  Ask<Removal>(
-      std::move(mit), std::move(done),
-      [key, type](Impl& self, const MitClient::Answer& body) {
-        absl::StatusOr<Removal> removal =
-            body ? ParseRemovalAnswer(*body, key, type) : Removal(Removed{});
-        if (!removal.ok()) return removal;
-        if (auto* newer = std::get_if<NewerRecord>(&*removal)) {
-          self.ApplyTraits(key.cluster_id, newer->record);
-        } else {
-          self.Forget(key, type);
-        }
-        return removal;
-      });
+  Ask<Removal>(std::move(mit), std::move(done),
+               [key, type](Impl& self, const MitClient::Answer& body) {
+                 absl::StatusOr<Removal> removal =
+                     body ? ParseRemovalAnswer(*body, key, type)
+                          : Removal(Removed{});
+                 if (!removal.ok()) return removal;
+                 if (auto* newer = std::get_if<NewerRecord>(&*removal)) {
+                   self.ApplyTraits(key.cluster_id, newer->record);
+                 } else {
+                   self.Forget(key, type);
+                 }
+                 return removal;
+               });
 }
 
 void MitRegistry::Impl::Forget(const ServerKey& key, const std::string& type) {

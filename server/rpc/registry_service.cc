@@ -179,9 +179,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                          Wait(*context),
                          call.caller()};
     backend_.evictor.Evict(
-        std::move(command),
-        [call = std::move(call),
-         response](absl::StatusOr<EvictAnswer> evicted) mutable {
+        std::move(command), [call = std::move(call), response](
+                                absl::StatusOr<EvictAnswer> evicted) mutable {
           call.Finish(std::move(evicted), [&](const EvictAnswer& answer) {
             ToProto(answer, response);
           });

@@ -316,7 +316,8 @@ TEST_F(CutOffMetricsTest, SelfPreservationBeginsHoldsBackAndEnds) {
   nodes_[1] = StartNode("node-2", port);
   Await("clusterd_suspicions_cleared_total", 1);
   EXPECT_EQ(Value("clusterd_self_preservation"), 0);
-  EXPECT_EQ(Value("clusterd_self_preservations_total"), 1);
+  // Once more for each time that the rest failed anew meanwhile.
+  EXPECT_GE(Value("clusterd_self_preservations_total"), 1);
 }
 
 TEST_F(MetricsTest, EvictionsByHand) {
