@@ -85,9 +85,16 @@ void ClusterTable::SetKnownAt(absl::Time known_at) {
 }
 
 void ClusterTable::Put(ServerPtr server, absl::Time now) {
-  const std::string& id = server->server_id;
+  const std::string id = server->server_id;
   auto it = members_.find(id);
   if (it == members_.end()) {
+    // One that comes back to its address serves there what it served.
+    if (auto tombstone = tombstones_.find(id);
+        tombstone != tombstones_.end() &&
+        server->node_api == NodeApi::kUnknown &&
+        server->cluster_base_url == tombstone->second.node_api_url) {
+      server = WithNodeApi(server, NodeApi::kYes);
+    }
     ForgetTombstone(id);
     if (MayServeNodeApi(*server)) ++node_api_members_;
     ledger_.AddMember(*server);
@@ -126,8 +133,10 @@ void ClusterTable::Remove(std::string_view server_id, ChangeType how,
   if (MayServeNodeApi(*last)) --node_api_members_;
   ledger_.DropMember(*last);
   const std::int64_t revision = Log(how, last, now);
-  tombstones_.emplace(last->server_id,
-                      Tombstone{last->update_time, now, revision});
+  tombstones_.emplace(
+      last->server_id,
+      Tombstone{last->update_time, now, revision,
+                last->node_api == NodeApi::kYes ? last->cluster_base_url : ""});
   ledger_.AddTombstone(revision, last->server_id, *this);
 }
 

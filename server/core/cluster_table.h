@@ -107,6 +107,7 @@ class ClusterTable {
     absl::Time date;     // of the record that left
     absl::Time left_at;  // by this process's clock
     std::int64_t said_at;
+    std::string node_api_url;  // where it served the node API; empty: unknown
   };
 
   // Whether something that was said after `mark` beats a record that was asked

@@ -124,6 +124,18 @@ TEST_F(ListedMembershipTest, ThatAServerServesItHoldsAsLongAsItsAddress) {
   EXPECT_EQ(NodeApiOf("a"), NodeApi::kUnknown);
 }
 
+TEST_F(ListedMembershipTest, OneThatComesBackToItsAddressServesItStill) {
+  Replace({Unknown("a", 1)});
+  Answered("a", NodeApi::kYes);
+  membership_.Remove({"c1", "a"}, ChangeType::kEvicted, At(2));
+  EXPECT_EQ(Now()->Find("a"), nullptr);
+  Replace({Unknown("a", 3)});
+  EXPECT_EQ(NodeApiOf("a"), NodeApi::kYes);
+  membership_.Remove({"c1", "a"}, ChangeType::kEvicted, At(4));
+  Replace({Unknown("a", 5, "http://elsewhere")});
+  EXPECT_EQ(NodeApiOf("a"), NodeApi::kUnknown);
+}
+
 // It may not have been up yet.
 TEST_F(ListedMembershipTest, ThatItDoesNotHoldsAsLongAsItsRecord) {
   Replace({Unknown("a", 1)});
