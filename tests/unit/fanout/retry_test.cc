@@ -258,7 +258,7 @@ TEST_F(RetryTest, RetryAfterMayBeADateInAnyForm) {
         ""});
     loop_.Advance(absl::Seconds(3));
     EXPECT_EQ(transport_.requests.empty(), waits);
-    loop_.Advance(absl::Seconds(27));
+    if (waits) loop_.Advance(absl::Seconds(27));
     EXPECT_EQ(transport_.requests.size(), 1u);
     Answer("n0");
   }
