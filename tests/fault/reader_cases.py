@@ -10,7 +10,7 @@ import time
 from google.protobuf.duration_pb2 import Duration
 
 from programs import DEADLINE, exchange, wait_until
-from rpc import TYPE, fan_out
+from rpc import TYPE, fan_out, registry
 from scene import FaultTest
 
 MIB = 1 << 20
@@ -179,6 +179,17 @@ class ReaderTest(FaultTest):
         answer = self.client().fan_outs.FanOut(self.fan_out(
             body_view=fan_out.BODY_VIEW_NONE), timeout=DEADLINE)
         self.assertEqual(answer.expected_count, 10)
+
+    def test_a_watcher_that_does_not_read_is_given_up(self):
+        self.start("--unread-timeout=500ms")
+        self.client().register("n0", "http://127.0.0.1:9", ttl=3600)
+        caller = self.caller()
+        caller.call("/mimik.cluster.v1.RegistryService/WatchCluster",
+                    registry.WatchClusterRequest(type=TYPE).SerializeToString())
+        wait_until("it is given up", lambda: self.metric(
+            "clusterd_unread_given_up_total") == 1)
+        wait_until("it is told", lambda: caller.ended)
+        self.assertEqual(self.metric("clusterd_unread_answer_bytes"), 0)
 
     def test_compressed_bombs_are_refused(self):
         self.start()
