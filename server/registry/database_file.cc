@@ -123,6 +123,15 @@ absl::StatusOr<FileDescriptor> LockDirectory(const std::string& data_dir) {
   return directory;
 }
 
+// A failed step is rolled back, and SQLite then knows of no error any more.
+absl::Status Upgrade(sqlite3* db, const std::string& path,
+                     std::int64_t version) {
+  const absl::Status status = UpgradeSchema(db, version);
+  if (status.ok()) return status;
+  return sqlite3_errcode(db) == SQLITE_OK ? Annotate(status, "open " + path)
+                                          : Diagnose(db, path);
+}
+
 // Creates the file under another name first, so that an empty or half-made
 // clusterd.db is never the rest of a crash, but a loss that must be told.
 absl::Status CreateFile(const std::string& path, int directory) {
@@ -140,9 +149,8 @@ absl::Status CreateFile(const std::string& path, int directory) {
   if (file.get() < 0) return SystemError(path, "create");
   absl::StatusOr<SqlitePtr> db = Connect(unfinished, SQLITE_OPEN_READWRITE);
   if (!db.ok()) return db.status();
-  if (absl::Status made = UpgradeSchema(db->get(), 0); !made.ok()) {
-    return Annotate(made, "create " + path);
-  }
+  absl::Status made = Upgrade(db->get(), path, 0);
+  if (!made.ok()) return made;
   db->reset();
   if (rename(unfinished.c_str(), path.c_str()) != 0 || fsync(directory) != 0) {
     return SystemError(path, "create");
@@ -195,7 +203,7 @@ absl::Status Prepare(sqlite3* db, const std::string& path) {
   if (!check.ok()) return check.status();
   if (*check != "ok") return Refused(path, kDamaged);
   if (version == kSchemaVersion) return absl::OkStatus();
-  return Annotate(UpgradeSchema(db, version), "open " + path);
+  return Upgrade(db, path, version);
 }
 
 absl::StatusOr<DatabaseFile> OpenInMemory() {
