@@ -52,6 +52,7 @@ class Database::Impl {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(copying_, true)) return false;
     ordered_ = std::move(copied);
+    before_copy_ = queue_.size();
     return true;
   }
 
@@ -120,9 +121,12 @@ class Database::Impl {
     if (*step) EndCopy(**std::move(step));
   }
 
+  // Once everything that was queued before the order is written.
   void TakeOrder() {
     absl::MutexLock lock(&mutex_);
-    if (ordered_) copied_ = std::exchange(ordered_, nullptr);
+    if (ordered_ && before_copy_ == 0) {
+      copied_ = std::exchange(ordered_, nullptr);
+    }
   }
 
   void EndCopy(absl::StatusOr<FileDescriptor> copy) {
@@ -153,6 +157,7 @@ class Database::Impl {
     Group group(std::make_move_iterator(queue_.begin()),
                 std::make_move_iterator(end));
     queue_.erase(queue_.begin(), end);
+    before_copy_ -= std::min(before_copy_, group.size());
     writing_ = !group.empty();
     return group;
   }
@@ -236,6 +241,7 @@ class Database::Impl {
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
   bool copying_ ABSL_GUARDED_BY(mutex_) = false;  // ordered, or being made
   Copied ordered_ ABSL_GUARDED_BY(mutex_);
+  std::size_t before_copy_ ABSL_GUARDED_BY(mutex_) = 0;  // writes in the queue
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;  // until all is answered
   DatabaseStats stats_ ABSL_GUARDED_BY(mutex_);

@@ -57,7 +57,7 @@ class Database {
   void Submit(Write write, Done done);
 
   // Copies the file as it is at one moment, in small steps between which writes
-  // go on. `copied` is called on the writer thread, or inside the call, with
+  // go on; what was submitted before is in it. `copied` is called on the writer thread, or inside the call, with
   // the copy open for reading; it has no name, so that nothing stays of it when
   // it is closed. One at a time. Thread-safe. Errors: FAILED_PRECONDITION ·
   // NOTHING_STORED (a database in memory), RESOURCE_EXHAUSTED ·

@@ -327,6 +327,30 @@ TEST_F(BackupTest, WritesGoOnMeanwhileAndAreInIt) {
   EXPECT_EQ(ids.back(), "z-2");
 }
 
+TEST_F(BackupTest, WhatWasSubmittedBeforeIsInIt) {
+  Fill();
+  const auto writes = static_cast<int>(3 * DatabaseOptions().max_group);
+  absl::StatusOr<FileDescriptor> copy;
+  absl::Notification copied;
+  {
+    PausedWriter paused(*database_);
+    for (int i = 0; i < writes; ++i) {
+      database_->Submit(Insert(absl::StrCat("z-", i)),
+                        [](const absl::Status& status) {
+                          EXPECT_TRUE(status.ok()) << status;
+                        });
+    }
+    database_->BackUp([&](absl::StatusOr<FileDescriptor> result) {
+      copy = std::move(result);
+      copied.Notify();
+    });
+  }
+  copied.WaitForNotification();
+
+  ASSERT_TRUE(copy.ok()) << copy.status();
+  EXPECT_THAT(IdsIn(*copy), testing::SizeIs(1000 + writes));
+}
+
 TEST_F(BackupTest, ThereIsOneAtATime) {
   absl::Notification copied;
   absl::Status second;
