@@ -1,5 +1,6 @@
 #include "server/node/delivery.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -27,10 +28,11 @@ HttpHeaders NodeHeaders(std::string_view token, std::string_view correlation_id,
 }
 
 std::shared_ptr<AnnouncementMessage> AnnouncementMessage::Join(
-    const ClusterSnapshot& cluster, std::string correlation_id) {
+    const ClusterSnapshot& cluster, std::string_view about,
+    std::string correlation_id) {
   std::shared_ptr<AnnouncementMessage> message(new AnnouncementMessage(
       cluster.identity, "POST", "/itResources", std::move(correlation_id)));
-  message->body_ = ItResourceJson(cluster);
+  message->list_.emplace(cluster, about);
   return message;
 }
 
@@ -53,15 +55,20 @@ void AnnouncementMessage::CountIn(std::shared_ptr<std::size_t> bytes) {
   *counted_ += Bytes();
 }
 
+std::string_view AnnouncementMessage::Body() const {
+  return list_ ? std::string_view(list_->json()) : std::string_view();
+}
+
 // The tail repeats the body.
-std::size_t AnnouncementMessage::Bytes() const { return 2 * body_.size(); }
+std::size_t AnnouncementMessage::Bytes() const { return 2 * Body().size(); }
 
 HttpRequest AnnouncementMessage::RequestFor(const BaseUrl& url,
                                             const std::string& token,
                                             absl::Duration timeout) {
   if (tail_ == nullptr || token != tail_token_) {
     tail_ = SerializeTail(
-        method_, NodeHeaders(token, correlation_id_, !body_.empty()), body_);
+        method_, NodeHeaders(token, correlation_id_, list_.has_value()),
+        Body());
     tail_token_ = token;
   }
   HttpRequest request;
@@ -75,9 +82,11 @@ HttpRequest AnnouncementMessage::RequestFor(const BaseUrl& url,
   return request;
 }
 
-bool AnnouncementMessage::IsReplacedBy(const AnnouncementMessage& newer) const {
-  return !body_.empty() && !newer.body_.empty() &&
-         cluster_.id == newer.cluster_.id;
+bool Delivery::IsReplacedBy(const AnnouncementMessage& newer) const {
+  return message->cluster().id == newer.cluster().id &&
+         std::all_of(tallies.begin(), tallies.end(), [&](const auto& tally) {
+           return message->TellsOf(tally->about) && newer.TellsOf(tally->about);
+         });
 }
 
 void AnnouncementTally::Add(const std::string& server_id,
@@ -102,7 +111,9 @@ NodeApi ServedBy(const HttpResponse& response, std::string_view server_id) {
 DeliveryVerdict JudgeDelivery(const HttpOutcome& outcome,
                               std::string_view server_id) {
   if (const auto* error = std::get_if<HttpError>(&outcome)) {
-    return {DeliveryEnd::kAgain, error->message};
+    // It was told, and would answer the same again.
+    const bool again = error->kind != HttpError::Kind::kTooLarge;
+    return {again ? DeliveryEnd::kAgain : DeliveryEnd::kFailed, error->message};
   }
   const auto& response = std::get<HttpResponse>(outcome);
   const int status = response.status;

@@ -15,6 +15,7 @@
 #include "server/core/server.h"
 #include "server/http/message.h"
 #include "server/http/transport.h"
+#include "server/node/join_list.h"
 #include "server/node/peers.h"
 
 namespace coord {
@@ -27,7 +28,8 @@ HttpHeaders NodeHeaders(std::string_view token, std::string_view correlation_id,
 class AnnouncementMessage {
  public:
   static std::shared_ptr<AnnouncementMessage> Join(
-      const ClusterSnapshot& cluster, std::string correlation_id);
+      const ClusterSnapshot& cluster, std::string_view about,
+      std::string correlation_id);
   static std::shared_ptr<AnnouncementMessage> Leave(
       const ClusterSnapshot& cluster, std::string_view about,
       std::string correlation_id);
@@ -44,10 +46,12 @@ class AnnouncementMessage {
   HttpRequest RequestFor(const BaseUrl& url, const std::string& token,
                          absl::Duration timeout);
 
-  // Whether `newer` makes this one superfluous where it still waits: a join
-  // carries the whole list, so the newest is enough.
-  bool IsReplacedBy(const AnnouncementMessage& newer) const;
+  // Whether this is a join that tells of `server_id`, too.
+  bool TellsOf(const std::string& server_id) const {
+    return list_ && list_->TellsOf(server_id);
+  }
 
+  const ClusterIdentity& cluster() const { return cluster_; }
   const std::string& type() const { return cluster_.type; }
 
  private:
@@ -58,13 +62,14 @@ class AnnouncementMessage {
         suffix_(std::move(suffix)),
         correlation_id_(std::move(correlation_id)) {}
 
+  std::string_view Body() const;
+  std::size_t Bytes() const;
+
   const ClusterIdentity cluster_;
   const std::string method_;
   const std::string suffix_;  // of the path, after the base
   const std::string correlation_id_;
-  std::size_t Bytes() const;
-
-  std::string body_;
+  std::optional<JoinList> list_;  // of a join
   std::shared_ptr<std::size_t> counted_;
   std::string tail_token_;
   SharedTail tail_;
@@ -72,6 +77,7 @@ class AnnouncementMessage {
 
 // Gathers the outcomes of one announcement.
 struct AnnouncementTally {
+  std::string about;
   int outstanding = 0;
   AnnouncementResult result;
   Peers::Announced done;
@@ -86,6 +92,10 @@ struct Delivery {
   std::vector<std::shared_ptr<AnnouncementTally>> tallies;
   int attempts = 0;
   bool token_renewed = false;
+
+  // Whether `newer`, a join, makes this join superfluous where it still waits:
+  // it tells of all that this one has to tell.
+  bool IsReplacedBy(const AnnouncementMessage& newer) const;
 };
 
 enum class DeliveryEnd {

@@ -257,11 +257,12 @@ void Peers::Impl::Announce(const ClusterSnapshot& cluster,
     return;
   }
   auto tally = std::make_shared<AnnouncementTally>();
+  tally->about = std::string(about);
   tally->outstanding = tally->result.expected =
       static_cast<int>(targets.size());
   tally->done = std::move(done);
   auto message =
-      join ? AnnouncementMessage::Join(cluster, FreshCorrelationId())
+      join ? AnnouncementMessage::Join(cluster, about, FreshCorrelationId())
            : AnnouncementMessage::Leave(cluster, about, FreshCorrelationId());
   // One there may be, however large.
   const bool room = *message_bytes_ <= options_.max_message_bytes;
@@ -307,9 +308,9 @@ void Peers::Impl::Enqueue(const Server& server,
   ++deliveries_;
   // The newer one goes to the end: what it says must come after the leaves that
   // wait.
-  auto old = std::find_if(
-      target.waiting.begin(), target.waiting.end(),
-      [&](const Delivery& d) { return d.message->IsReplacedBy(*message); });
+  auto old =
+      std::find_if(target.waiting.begin(), target.waiting.end(),
+                   [&](const Delivery& d) { return d.IsReplacedBy(*message); });
   if (old != target.waiting.end()) {
     delivery.tallies.insert(delivery.tallies.end(), old->tallies.begin(),
                             old->tallies.end());

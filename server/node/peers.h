@@ -82,7 +82,8 @@ class Peers {
   void AskNodeApi(const Server& server);
 
   // Tells every server of `cluster` that serves the node API or may, but
-  // `about` and those served here, that `about` joined, with the whole list.
+  // `about` and those served here, that `about` joined, with the list of
+  // JoinList.
   void AnnounceJoin(const ClusterSnapshot& cluster, std::string_view about,
                     Announced done);
   // The same of a leave.

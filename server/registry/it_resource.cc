@@ -184,13 +184,17 @@ absl::StatusOr<Server> ParseRegistration(std::string_view text) {
 }
 
 std::string ItResourceJson(const ClusterSnapshot& cluster) {
-  const ClusterIdentity& identity = cluster.identity;
+  return ItResourceJson(cluster.identity, cluster.servers);
+}
+
+std::string ItResourceJson(const ClusterIdentity& identity,
+                           const std::vector<ServerPtr>& servers) {
   std::string out =
       absl::StrCat("{\"id\":", JsonString(identity.id),
                    ",\"type\":", JsonString(identity.type),
                    ",\"publicBaseUrl\":", JsonString(identity.public_base_url),
                    ",\"servers\":[");
-  for (const ServerPtr& server : cluster.servers) {
+  for (const ServerPtr& server : servers) {
     if (out.back() != '[') out += ',';
     AppendServer(*server, out);
   }

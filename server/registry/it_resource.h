@@ -41,6 +41,9 @@ absl::StatusOr<Server> ParseRegistration(std::string_view json);
 
 // `{"id","type","publicBaseUrl","servers":[…]}`.
 std::string ItResourceJson(const ClusterSnapshot& cluster);
+// The same with a part of the servers.
+std::string ItResourceJson(const ClusterIdentity& identity,
+                           const std::vector<ServerPtr>& servers);
 // One of its servers.
 std::string ServerJson(const Server& server);
 

@@ -263,6 +263,46 @@ TEST_F(PeersTest, ANewerJoinReplacesOneThatWaits) {
   EXPECT_THAT(transport_.requests, IsEmpty());
 }
 
+// Of a cluster whose list does not fit into a join.
+TEST_F(PeersTest, AJoinThatDoesNotTellOfAllDoesNotReplaceAnother) {
+  std::vector<Server> servers = {NodeAt("a", "10.0.0.1"),
+                                 NodeAt("old", "10.0.0.2"),
+                                 NodeAt("self", "10.0.0.3")};
+  for (Server& server : servers) server.node_api = NodeApi::kNo;
+  servers[0].node_api = NodeApi::kYes;
+  for (int i = 0; i < 1000; ++i) {
+    servers.push_back(NodeAt(absl::StrCat("new-", i), "10.0.0.4"));
+    servers.back().node_api = NodeApi::kNo;
+    servers.back().update_time = absl::UnixEpoch();
+  }
+  const ClusterSnapshot cluster = ClusterOf(servers);
+  Peers& peers = Make();
+  std::vector<std::string> told;
+  for (const char* about : {"self", "old", "self"}) {
+    peers.AnnounceJoin(cluster, about, [&told, about](AnnouncementResult r) {
+      told.push_back(absl::StrCat(about, " ", r.answered));
+    });
+    loop_.RunPosted();
+  }
+  std::vector<std::string> sent;
+  while (!transport_.requests.empty()) {
+    sent.push_back(Tail().find(R"("serverId":"old")") == std::string::npos
+                       ? "self"
+                       : "old");
+    transport_.Answer(200, NodeAnswer("{}", "a"));
+  }
+  EXPECT_THAT(sent, ElementsAre("self", "old", "self"));
+  EXPECT_THAT(told, ElementsAre("self 1", "old 1", "self 1"));
+}
+
+TEST_F(PeersTest, AnAnswerThatIsTooLongIsNotAskedForAgain) {
+  Join(Make(), ClusterOf({NodeAt("a", "10.0.0.1")}), result_);
+  transport_.Fail(HttpError::Kind::kTooLarge, true);
+  EXPECT_THAT(transport_.requests, IsEmpty());
+  ASSERT_TRUE(result_.has_value());
+  EXPECT_EQ(result_->failed[0].message, "made to fail");
+}
+
 TEST_F(PeersTest, AJoinNeverOvertakesALeave) {
   Peers& peers = Make();
   const ClusterSnapshot cluster = ClusterOf({NodeAt("a", "10.0.0.1")});
