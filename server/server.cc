@@ -23,6 +23,7 @@
 #include "server/http/router.h"
 #include "server/lane.h"
 #include "server/metrics.h"
+#include "server/near_limits.h"
 #include "server/node/evictor.h"
 #include "server/node/list_ages.h"
 #include "server/node/local_proxy.h"
@@ -235,7 +236,10 @@ absl::Status ClusterServer::Impl::BuildNode() {
                                    node_tokens_, served_here, std::move(peers));
   self_doubt_ = std::make_unique<SelfDoubt>(
       *control_.loop, *membership_,
-      [this](bool active) { metrics_.OnSelfPreservation(active); });
+      [this](bool active) { metrics_.OnSelfPreservation(active); },
+      [this] {
+        return NearLimits({{"open files", CountOpenFiles(), files_}});
+      });
   RegistrarOptions options = config_.registrar;
   options.advertised_address = advertised_address_;
   registrar_ = std::make_unique<Registrar>(*control_.loop, *registry_, *store_,

@@ -56,9 +56,10 @@ std::string RegistrationEnv(const pb::Registration& registration) {
 
 std::string SelfPreservationText(const pb::Registration& registration) {
   if (!registration.status().self_preservation()) return "";
-  return "slowed down, so many servers fail their probes that clusterd "
-         "suspects "
-         "itself";
+  const std::string& cause = registration.status().self_preservation_cause();
+  return absl::StrCat(
+      "slowed down, clusterd suspects itself",
+      cause.empty() ? "" : absl::StrCat(": ", Printable(cause)));
 }
 
 std::string AnnouncementText(const pb::Announcement& announcement) {

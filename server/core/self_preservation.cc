@@ -31,15 +31,21 @@ bool SelfPreservation::Settled(const ServerKey& key) {
 bool SelfPreservation::Judge(
     absl::FunctionRef<ClusterSize(const std::string& cluster_id)> size,
     absl::Time now) {
-  active_ = failing_count_ >= options_.crowd ||
-            std::any_of(failing_.begin(), failing_.end(), [&](const auto& it) {
-              return LooksCutOff(it.second, size(it.first), now);
-            });
-  return active_;
+  suspicion_.reset();
+  for (const auto& [cluster_id, failing] : failing_) {
+    suspicion_ = Suspect(failing, size(cluster_id), now);
+    if (!suspicion_) continue;
+    suspicion_->cluster_id = cluster_id;
+    return true;
+  }
+  if (failing_count_ >= options_.crowd) {
+    suspicion_ = SelfSuspicion{.failing = failing_count_};
+  }
+  return active();
 }
 
-bool SelfPreservation::LooksCutOff(const FailingById& failing, ClusterSize size,
-                                   absl::Time now) const {
+std::optional<SelfSuspicion> SelfPreservation::Suspect(
+    const FailingById& failing, ClusterSize size, absl::Time now) const {
   std::size_t all = 0;
   std::size_t elsewhere = 0;
   for (const auto& [id, server] : failing) {
@@ -47,13 +53,18 @@ bool SelfPreservation::LooksCutOff(const FailingById& failing, ClusterSize size,
     ++all;
     if (!server.held) ++elsewhere;
   }
-  const std::size_t held = std::min(size.held, size.servers);
-  return Alarming(all, size.servers) ||
-         Alarming(elsewhere, size.servers - held);
+  const std::size_t others = size.servers - std::min(size.held, size.servers);
+  if (Alarming(all, size.servers)) {
+    return SelfSuspicion{.failing = all, .of = size.servers};
+  }
+  if (Alarming(elsewhere, others)) {
+    return SelfSuspicion{.failing = elsewhere, .of = others, .elsewhere = true};
+  }
+  return std::nullopt;
 }
 
 bool SelfPreservation::MayEvict(const ServerKey& key, absl::Time now) const {
-  if (!active_) return true;
+  if (!active()) return true;
   if (now - last_eviction_ < options_.pace) return false;
   const auto cluster = failing_.find(key.cluster_id);
   if (cluster == failing_.end()) return false;

@@ -4,6 +4,7 @@
 #define SERVER_CORE_SELF_PRESERVATION_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -12,6 +13,14 @@
 #include "server/core/server.h"
 
 namespace coord {
+
+// Why a process suspects itself.
+struct SelfSuspicion {
+  std::size_t failing = 0;  // servers
+  std::size_t of = 0;       // servers of the cluster; 0: of all clusters
+  bool elsewhere = false;   // only those that other processes hold are counted
+  std::string cluster_id;   // empty: all clusters
+};
 
 // How many servers a cluster has.
 struct ClusterSize {
@@ -53,7 +62,9 @@ class SelfPreservation {
   bool Judge(absl::FunctionRef<ClusterSize(const std::string& cluster_id)> size,
              absl::Time now);
   // Whether this process suspects itself, as of the last Judge.
-  bool active() const { return active_; }
+  bool active() const { return suspicion_.has_value(); }
+  // Why.
+  const std::optional<SelfSuspicion>& suspicion() const { return suspicion_; }
   // Servers that fail.
   std::size_t failing() const { return failing_count_; }
 
@@ -70,14 +81,14 @@ class SelfPreservation {
   };
   using FailingById = absl::flat_hash_map<std::string, Failing>;
 
-  bool LooksCutOff(const FailingById& failing, ClusterSize size,
-                   absl::Time now) const;
+  std::optional<SelfSuspicion> Suspect(const FailingById& failing,
+                                       ClusterSize size, absl::Time now) const;
 
   const SelfPreservationOptions options_;
   absl::flat_hash_map<std::string, FailingById> failing_;  // by cluster
   std::size_t failing_count_ = 0;
   absl::Time last_eviction_ = absl::InfinitePast();
-  bool active_ = false;
+  std::optional<SelfSuspicion> suspicion_;
 };
 
 }  // namespace coord

@@ -255,7 +255,7 @@ bool Evictor::Impl::Current(const CasePtr& suspect) const {
 }
 
 void Evictor::Impl::MarkFailed(const Case& suspect) {
-  doubt_.Failed(suspect.key(), registrar_.Holds(suspect.key()));
+  doubt_.Failed(suspect.key(), registrar_.Holds(suspect.key()), suspect.why);
 }
 
 // --- the public face ---------------------------------------------------------

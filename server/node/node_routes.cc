@@ -1,15 +1,19 @@
 #include "server/node/node_routes.h"
 
+#include <cstddef>
 #include <utility>
 #include <vector>
 
 #include "common/text_view.h"
+#include "server/node/join_list.h"
 #include "server/registry/it_resource.h"
 
 namespace coord {
 namespace {
 
 constexpr std::string_view kProbeId = "-";
+// Of the list in an answer to a join, which every sender takes.
+constexpr std::size_t kMaxAnswerBytes = 1 << 20;
 
 }  // namespace
 
@@ -44,8 +48,9 @@ HttpResponse NodeRoutes::FormJoin(const RegistrationView& own,
     registrar_.RefreshSoon(own.cluster_id);
   }
   auto cluster = membership_.Snapshot(own.server.type, own.cluster_id);
+  if (!cluster.ok()) return JsonAnswer(200, NodeAnswer("null", id));
   return JsonAnswer(
-      200, NodeAnswer(cluster.ok() ? ItResourceJson(**cluster) : "null", id));
+      200, NodeAnswer(JoinList(**cluster, id, kMaxAnswerBytes).json(), id));
 }
 
 void NodeRoutes::Leave(NodeRequest request, std::string cluster_id,

@@ -126,7 +126,7 @@ bool Registration::TakenForDead(const ProbeResult& result) {
   const ServerKey key{cluster_.id, wanted_.server.server_id};
   const bool silent = !result.refused && !key.cluster_id.empty();
   if (silent) {
-    context_.doubt.Failed(key, /*held=*/true);
+    context_.doubt.Failed(key, /*held=*/true, result.why);
   } else {
     NoDoubt();
   }

@@ -113,8 +113,8 @@ void ToProto(const ClusterSnapshot& cluster, pb::Cluster* out) {
   SetTime(cluster.update_time, out, &pb::Cluster::mutable_update_time);
 }
 
-void ToProto(const RegistrationView& registration, bool self_preservation,
-             pb::Registration* out) {
+void ToProto(const RegistrationView& registration,
+             const std::string& self_doubt, pb::Registration* out) {
   ToProto(registration.server, out->mutable_server());
   out->set_local_base_url(Utf8(registration.local_base_url));
   out->set_session_id(registration.session_id);
@@ -137,7 +137,8 @@ void ToProto(const RegistrationView& registration, bool self_preservation,
   status.set_registration_status(Utf8(registration.StatusText()));
   status.set_server_count(registration.server_count);
   status.set_url(out->server().cluster_base_url());
-  status.set_self_preservation(self_preservation);
+  status.set_self_preservation(!self_doubt.empty());
+  status.set_self_preservation_cause(Utf8(self_doubt));
   SetTime(registration.cluster_update_time, &status,
           &pb::ClusterStatus::mutable_update_time);
   SetAge(registration.cluster_age, &status);

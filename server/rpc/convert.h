@@ -47,8 +47,9 @@ void SetAge(absl::Duration age, Message* out) {
 void ToProto(const Server& server, pb::Server* out);
 // All but its age, which depends on when it is told.
 void ToProto(const ClusterSnapshot& cluster, pb::Cluster* out);
-void ToProto(const RegistrationView& registration, bool self_preservation,
-             pb::Registration* out);
+// `self_doubt` is why this process suspects itself, empty when it doesn't.
+void ToProto(const RegistrationView& registration,
+             const std::string& self_doubt, pb::Registration* out);
 void ToProto(const UnregisterAnswer& answer, pb::UnregisterServerResponse* out);
 void ToProto(const EvictAnswer& answer, pb::EvictServerResponse* out);
 pb::ChangeType ToProto(ChangeType type);

@@ -37,7 +37,7 @@ std::string ListKey(const Names&... names) {
 
 void FillRegistrations(const PageRequest& page,
                        std::vector<RegistrationView>& views,
-                       bool self_preservation,
+                       const std::string& self_doubt,
                        pb::ListRegistrationsResponse* response) {
   auto key = [](const RegistrationView& view) {
     return ListKey(view.server.type, view.server.server_id,
@@ -48,7 +48,7 @@ void FillRegistrations(const PageRequest& page,
   response->set_next_page_token(FillPage(
       kRegistrations, page, views, key, [&](const RegistrationView& view) {
         pb::Registration* added = response->add_registrations();
-        ToProto(view, self_preservation, added);
+        ToProto(view, self_doubt, added);
         return added->ByteSizeLong();
       }));
 }
@@ -90,7 +90,7 @@ auto AnswerRegistration(const SelfDoubt& self_doubt, UnaryCall call,
   return [&self_doubt, call = std::move(call),
           response](absl::StatusOr<RegistrationView> view) mutable {
     call.Finish(std::move(view), [&](const RegistrationView& registration) {
-      ToProto(registration, self_doubt.active(),
+      ToProto(registration, self_doubt.Cause(),
               response->mutable_registration());
     });
   };
@@ -221,7 +221,7 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
          page = *std::move(page), reactor, response](
             absl::StatusOr<std::vector<RegistrationView>> views) mutable {
           call.Finish(std::move(views), [&](auto registrations) {
-            FillRegistrations(page, registrations, self_doubt.active(),
+            FillRegistrations(page, registrations, self_doubt.Cause(),
                               response);
             reactor->Count(*response);
           });

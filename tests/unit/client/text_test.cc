@@ -112,9 +112,12 @@ TEST(RegistrationTextTest, TellsWhetherClusterdSuspectsItself) {
   EXPECT_EQ(SelfPreservationText(registration), "");
   registration.mutable_status()->set_self_preservation(true);
   EXPECT_THAT(RegistrationText(registration),
-              testing::EndsWith("evictions:     slowed down, so many servers "
-                                "fail their probes that clusterd suspects "
-                                "itself\n"));
+              testing::EndsWith(
+                  "evictions:     slowed down, clusterd suspects itself\n"));
+  registration.mutable_status()->set_self_preservation_cause("2 of 3 fail");
+  EXPECT_THAT(RegistrationText(registration),
+              testing::EndsWith("evictions:     slowed down, clusterd suspects "
+                                "itself: 2 of 3 fail\n"));
 }
 
 TEST(RegistrationTextTest, CountsTheAnnouncement) {

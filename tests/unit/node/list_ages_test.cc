@@ -111,7 +111,7 @@ TEST_F(ListAgesTest, AProcessThatSuspectsItselfSaysSo) {
   }
   Registered(Command("b"));
   for (const char* id : {"x", "y", "z"}) {
-    doubt_->Failed(Key(id), /*held=*/false);
+    doubt_->Failed(Key(id), /*held=*/false, "made to fail");
   }
   ASSERT_TRUE(doubt_->active());
   EXPECT_TRUE(Judge().self_preservation);

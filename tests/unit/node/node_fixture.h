@@ -42,8 +42,8 @@ class NodeFixture : public ::testing::Test {
         loop_, transport_, nullptr, [](const Server&) { return false; },
         PeersOptions{.management = options.management});
     doubt_ = std::make_unique<SelfDoubt>(
-        loop_, *membership_,
-        [this](bool active) { alarms_.push_back(active); });
+        loop_, *membership_, [this](bool active) { alarms_.push_back(active); },
+        [this] { return near_limits_; });
     registrar_ =
         std::make_unique<Registrar>(loop_, registry_, store_, *membership_,
                                     *peers_, *doubt_, observer_, options);
@@ -170,6 +170,7 @@ class NodeFixture : public ::testing::Test {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<SelfDoubt> doubt_;
   std::vector<bool> alarms_;  // of doubt_
+  std::string near_limits_;   // as doubt_ is told
   EvictionCounts observer_;
   std::unique_ptr<Registrar> registrar_;
   std::optional<absl::StatusOr<UnregisterAnswer>> unregistered_;

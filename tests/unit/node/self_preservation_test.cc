@@ -15,6 +15,7 @@ namespace coord {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -73,10 +74,22 @@ TEST_F(SelfPreservationTest, MostOfTheOthersAreHeldBack) {
   EXPECT_EQ(Member("b")->state, ServerState::kSuspected);
   EXPECT_EQ(Member("c")->state, ServerState::kActive);
   EXPECT_TRUE(doubt_->active());
+  EXPECT_EQ(doubt_->Cause(),
+            "2 of 3 servers of mTest that others registered fail their probes; "
+            "the last is b: made to fail; no limit of this clusterd is near");
   EXPECT_THAT(alarms_, ElementsAre(true));
   EXPECT_EQ(observer_.held_back, 2);
   EXPECT_EQ(registry_.register_calls, asked + 2)
       << "the authority is not asked while nothing may be evicted";
+}
+
+TEST_F(SelfPreservationTest, ItsCauseNamesTheLimitsThatAreNear) {
+  near_limits_ = "open files 250 of 256";
+  StartWith({"a", "b", "c"});
+  Die({"a", "b"});
+  Pass(absl::Minutes(4));
+  EXPECT_THAT(doubt_->Cause(),
+              EndsWith("; near its limits: open files 250 of 256"));
 }
 
 TEST_F(SelfPreservationTest, TheDeadGoOneAMinuteAfterFive) {
@@ -112,6 +125,7 @@ TEST_F(SelfPreservationTest, EndsWhenTheNetworkIsBack) {
   dead_.clear();
   Pass(absl::Seconds(36));
   EXPECT_FALSE(doubt_->active());
+  EXPECT_EQ(doubt_->Cause(), "");
   EXPECT_THAT(alarms_, ElementsAre(true, false));
   EXPECT_EQ(observer_.cleared, 3);
   for (const char* id : {"a", "b", "c"}) {

@@ -140,7 +140,7 @@ TEST(ToProtoTest, RegistrationsTellTheirStatus) {
   view.announcement.failed = {{"node-2", "no answer"}};
   view.server_count = 4;
   pb::Registration out;
-  ToProto(view, true, &out);
+  ToProto(view, "2 of 3 servers fail", &out);
   EXPECT_EQ(out.local_base_url(), "http://127.0.0.1:8080");
   EXPECT_EQ(out.state(), pb::REGISTRATION_STATE_PENDING);
   EXPECT_EQ(out.ttl().seconds(), 30);
@@ -152,6 +152,7 @@ TEST(ToProtoTest, RegistrationsTellTheirStatus) {
   EXPECT_EQ(out.status().server_count(), 4);
   EXPECT_EQ(out.status().url(), "http://10.0.0.1:8080");
   EXPECT_TRUE(out.status().self_preservation());
+  EXPECT_EQ(out.status().self_preservation_cause(), "2 of 3 servers fail");
 }
 
 TEST(FromProtoTest, RegistrationsKeepWhatTheCallerSays) {
