@@ -190,12 +190,25 @@ void DeclareFanOut(CLI::App& app, Config& config) {
   group.Count("--max-answer-bytes", "CLUSTERD_MAX_ANSWER_BYTES",
               fanout.max_answer_bytes, 1024, 1 << 30,
               "largest aggregate that a call may ask for");
+  group.Count("--io-threads", "CLUSTERD_IO_THREADS", config.io_threads, 0, 256,
+              "threads that call servers; 0: one for each core, at most 4");
+}
+
+void DeclareConnections(CLI::App& app, Config& config) {
+  SettingGroup group(app, "Connections to servers and authorities");
   group.Text("--ca-file", "CLUSTERD_CA_FILE", "PATH",
              config.http_client.ca_file,
              "PEM bundle that https servers are verified by; default: the "
              "system's");
-  group.Count("--io-threads", "CLUSTERD_IO_THREADS", config.io_threads, 0, 256,
-              "threads that call servers; 0: one for each core, at most 4");
+  group.Text("--dns-servers", "CLUSTERD_DNS_SERVERS", "HOST[:PORT],...",
+             config.names.servers,
+             "who is asked for addresses of names that are not in /etc/hosts; "
+             "default: the servers of /etc/resolv.conf");
+  group.Duration("--max-connection-age", "CLUSTERD_MAX_CONNECTION_AGE",
+                 config.http_client.max_connection_age, absl::Seconds(1),
+                 absl::Hours(24 * 365),
+                 "a connection that is older, give or take a tenth, takes no "
+                 "other request; so the new address of a name is found");
 }
 
 void DeclareWatch(CLI::App& app, Config& config) {
@@ -364,6 +377,7 @@ std::variant<Config, EarlyExit> ParseCommandLine(int argc,
   authority.Declare(app);
   DeclareRegistration(app, config);
   DeclareFanOut(app, config);
+  DeclareConnections(app, config);
   DeclareWatch(app, config);
   DeclareRpc(app, config);
   DeclareOwnServer(app, own);

@@ -18,6 +18,7 @@
 #include "server/grpc_listener.h"
 #include "server/http/client.h"
 #include "server/http/listener.h"
+#include "server/http/name_resolver.h"
 #include "server/node/evictor.h"
 #include "server/node/peers.h"
 #include "server/node/registrar.h"
@@ -58,6 +59,7 @@ struct Config {
   // Fan-out.
   FanOutOptions fanout;
   HttpClientOptions http_client;
+  NameResolverOptions names;
   int io_threads = 0;  // 0: one for each core, 4 at the most
 
   RpcOptions rpc;

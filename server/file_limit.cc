@@ -35,13 +35,19 @@ std::uint64_t RaiseFileLimit() {
   return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
+// What comes in by a connection of the listener may go on by another.
+std::size_t ControlSockets(const Config& config) {
+  return config.listener.max_connections + config.http_client.max_total_idle;
+}
+
+// As many connections may rest as there may be node calls.
+std::size_t FanOutSockets(const Config& config) {
+  return kFilesOfEach * static_cast<std::size_t>(config.fanout.max_node_calls);
+}
+
 std::uint64_t FilesNeeded(const Config& config, std::uint64_t allowed) {
-  // What comes in by a connection of the listener may go on by another, and as
-  // many connections may rest as there may be node calls.
-  return kFilesOfEach * config.listener.max_connections +
-         kFilesOfEach *
-             static_cast<std::uint64_t>(config.fanout.max_node_calls) +
-         config.http_client.max_total_idle + Allowance(allowed);
+  return config.listener.max_connections + ControlSockets(config) +
+         FanOutSockets(config) + Allowance(allowed);
 }
 
 Config FitToFileLimit(Config config, std::uint64_t allowed) {

@@ -3,6 +3,7 @@
 #ifndef SERVER_FILE_LIMIT_H_
 #define SERVER_FILE_LIMIT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -13,6 +14,12 @@ namespace coord {
 // Raises the limit of this process as far as it may (RLIMIT_NOFILE, soft to
 // hard) and returns it. Once, at start.
 std::uint64_t RaiseFileLimit();
+
+// How many sockets clients may have open to servers and authorities: those of
+// the control thread, and those of the others together. FilesNeeded counts
+// both.
+std::size_t ControlSockets(const Config& config);
+std::size_t FanOutSockets(const Config& config);
 
 // What may be open at the same time when every limit of `config` is reached:
 // connections of the HTTP listener, for each of them one to a service that its

@@ -14,10 +14,11 @@ namespace coord {
 struct Lane {
   // `name` is the thread's, at most 15 bytes. Errors: HttpClient::Create's.
   static absl::StatusOr<Lane> New(const std::string& name,
+                                  ClientResources resources,
                                   const HttpClientOptions& options) {
     Lane lane{std::make_unique<AsioLoop>(name), nullptr};
     absl::StatusOr<std::unique_ptr<HttpClient>> client =
-        HttpClient::Create(*lane.loop, options);
+        HttpClient::Create(*lane.loop, resources, options);
     if (!client.ok()) return client.status();
     lane.client = *std::move(client);
     return lane;

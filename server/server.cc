@@ -20,7 +20,9 @@
 #include "server/host_port.h"
 #include "server/http/asio_loop.h"
 #include "server/http/listener.h"
+#include "server/http/name_resolver.h"
 #include "server/http/router.h"
+#include "server/http/socket_budget.h"
 #include "server/lane.h"
 #include "server/metrics.h"
 #include "server/near_limits.h"
@@ -65,7 +67,10 @@ class ClusterServer::Impl {
  public:
   // Every connection is an open file: all that is allowed is taken.
   explicit Impl(const Config& config)
-      : files_(RaiseFileLimit()), config_(FitToFileLimit(config, files_)) {}
+      : files_(RaiseFileLimit()),
+        config_(FitToFileLimit(config, files_)),
+        control_sockets_(ControlSockets(config_)),
+        fan_out_sockets_(FanOutSockets(config_)) {}
   ~Impl() { Stop().IgnoreError(); }
 
   absl::Status Start();
@@ -101,6 +106,9 @@ class ClusterServer::Impl {
   bool stopped_ = false;
   std::string advertised_address_;  // of the HTTP listener; empty: unknown
 
+  std::unique_ptr<NameResolver> names_;
+  SocketBudget control_sockets_;
+  SocketBudget fan_out_sockets_;
   Lane control_;  // registrations, probes, announcements, evictions
   std::vector<Lane> lanes_;
   std::unique_ptr<Database> database_;
@@ -150,7 +158,12 @@ absl::Status ClusterServer::Impl::Start() {
 }
 
 absl::Status ClusterServer::Impl::OpenRegistry() {
-  absl::StatusOr<Lane> control = Lane::New("control", config_.http_client);
+  absl::StatusOr<std::unique_ptr<NameResolver>> names =
+      NameResolver::Create(config_.names);
+  if (!names.ok()) return names.status();
+  names_ = *std::move(names);
+  absl::StatusOr<Lane> control =
+      Lane::New("control", {*names_, control_sockets_}, config_.http_client);
   if (!control.ok()) return control.status();
   control_ = *std::move(control);
 
@@ -279,7 +292,8 @@ absl::Status ClusterServer::Impl::BuildFanOut() {
       (config_.fanout.max_node_calls + threads - 1) / threads);
   std::vector<FanOutEngine::Lane> engine_lanes;
   for (int i = 0; i < threads; ++i) {
-    absl::StatusOr<Lane> lane = Lane::New(absl::StrCat("fan-out-", i), options);
+    absl::StatusOr<Lane> lane = Lane::New(absl::StrCat("fan-out-", i),
+                                          {*names_, fan_out_sockets_}, options);
     if (!lane.ok()) return lane.status();
     lanes_.push_back(*std::move(lane));
     engine_lanes.push_back(
@@ -429,6 +443,7 @@ void ClusterServer::Impl::StopHttp(absl::Duration grace) {
 // After this nothing of ours runs but the store's writer, which ends when the
 // store is destroyed.
 void ClusterServer::Impl::StopLoops() {
+  if (names_ != nullptr) names_->Stop();
   for (Lane& lane : lanes_) lane.loop->Stop();
   if (control_.loop != nullptr) control_.loop->Stop();
 }

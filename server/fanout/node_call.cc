@@ -30,6 +30,7 @@ FailureReason ReasonOf(HttpError::Kind kind) {
       return FailureReason::kTooLarge;
     case HttpError::Kind::kUnreachable:
     case HttpError::Kind::kOverloaded:
+    case HttpError::Kind::kUnresolved:
       break;
   }
   return FailureReason::kUnreachable;
@@ -210,6 +211,8 @@ bool MayRepeat(const HttpError& error, bool idempotent) {
     case HttpError::Kind::kConnectionLost:
     case HttpError::Kind::kOverloaded:
       return idempotent || !error.sent;
+    // The lookup has made its own attempts.
+    case HttpError::Kind::kUnresolved:
     case HttpError::Kind::kBadResponse:
     case HttpError::Kind::kTooLarge:
       break;

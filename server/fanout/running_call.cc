@@ -1,6 +1,8 @@
 #include "server/fanout/running_call.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -292,8 +294,11 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
   NodeOutcome& outcome = plan_.outcomes[i];
   const bool in_flight = node.state == NodeCall::State::kInFlight;
   const bool held_up = node.held_up;
+  std::optional<HttpError> obstacle;
   if (in_flight) {
-    node.silent |= node.request != kNoRequest && !held_up &&
+    obstacle =
+        lane_.transport.HeldUpBy(node.request, "before the call's deadline");
+    node.silent |= node.request != kNoRequest && !held_up && !obstacle &&
                    now - node.attempt_start >= engine_.options.request_timeout;
     node.RequestEnded(CancelRequests(i), /*got_answer=*/false);
     EndAttempt(i);
@@ -303,7 +308,9 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
       ending == Ending::kDeadline || ending == Ending::kStopped;
   if (in_vain && node.attempts > 0 && !in_flight) return Settle(i, now);
   HttpError error{HttpError::Kind::kTimeout};
-  if (held_up) {
+  if (obstacle) {
+    error = *std::move(obstacle);
+  } else if (held_up) {
     error.message = "its answer found no room before the call's deadline";
   } else if (in_flight) {
     error.message = "no answer before the call's deadline";

@@ -119,13 +119,18 @@ void RunningCall::OnError(Index i, HttpError error, absl::Time now) {
 // A hedge has no time of its own: the attempt ends for both.
 void RunningCall::OnAttemptTimeout(Index i, absl::Time now) {
   NodeCall& node = plan_.nodes[i];
-  node.silent = node.request != kNoRequest &&
+  const std::string within =
+      absl::StrCat("within ", absl::FormatDuration(plan_.attempt_timeout));
+  std::optional<HttpError> error =
+      lane_.transport.HeldUpBy(node.request, within);
+  node.silent = node.request != kNoRequest && !error &&
                 plan_.attempt_timeout >= engine_.options.request_timeout;
-  HttpError error{HttpError::Kind::kTimeout};
-  error.sent = CancelRequests(i);
-  error.message = absl::StrCat("no answer within ",
-                               absl::FormatDuration(plan_.attempt_timeout));
-  OnError(i, std::move(error), now);
+  if (!error) {
+    error.emplace(HttpError{.kind = HttpError::Kind::kTimeout,
+                            .message = absl::StrCat("no answer ", within)});
+  }
+  error->sent = CancelRequests(i);
+  OnError(i, *std::move(error), now);
 }
 
 // What is still in flight of it is given up.

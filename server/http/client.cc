@@ -41,14 +41,19 @@ class TimedBody final : public BodySource {
 
 class HttpClient::Impl {
  public:
-  Impl(AsioLoop& loop, HttpClientOptions options,
+  Impl(AsioLoop& loop, HttpClientOptions options, ClientResources resources,
        std::shared_ptr<boost::asio::ssl::context> tls)
       : options_(std::move(options)),
         tls_(std::move(tls)),
-        context_{loop, options_, *tls_, 0,
-                 [this](Exchange& exchange, HttpOutcome outcome) {
-                   Finish(exchange, std::move(outcome));
-                 }} {}
+        context_{.loop = loop,
+                 .resources = resources,
+                 .options = options_,
+                 .tls = *tls_,
+                 .finish =
+                     [this](Exchange& exchange, HttpOutcome outcome) {
+                       Finish(exchange, std::move(outcome));
+                     },
+                 .close_resting = [this] { CloseResting(); }} {}
 
   ~Impl() {
     context_.loop.Cancel(sweeper_);
@@ -99,6 +104,13 @@ class HttpClient::Impl {
     it->second->connection->GoOn();
   }
 
+  std::optional<HttpError> HeldUpBy(RequestId id,
+                                    std::string_view how_long) const {
+    const auto it = exchanges_.find(id);
+    if (it == exchanges_.end()) return std::nullopt;
+    return it->second->pool->HeldUpBy(*it->second, how_long);
+  }
+
   HttpClientStats Stats() const {
     HttpClientStats stats;
     for (const auto& [origin, pool] : pools_) stats.connections += pool->open();
@@ -135,14 +147,17 @@ class HttpClient::Impl {
   }
 
   void TimeOut(Exchange& exchange) {
-    HttpError error{
-        HttpError::Kind::kTimeout, false, false,
-        absl::StrCat("request to ", exchange.pool->peer(),
-                     ": no answer within ",
-                     absl::FormatDuration(exchange.request.timeout))};
-    error.answered = exchange.connection && exchange.connection->answered();
-    error.sent = exchange.pool->Abandon(exchange);
-    Finish(exchange, std::move(error));
+    const std::string within =
+        absl::StrCat("within ", absl::FormatDuration(exchange.request.timeout));
+    std::optional<HttpError> error = exchange.pool->HeldUpBy(exchange, within);
+    if (!error) {
+      error = {HttpError::Kind::kTimeout, false, false,
+               absl::StrCat("request to ", exchange.pool->peer(),
+                            ": no answer ", within)};
+      error->answered = exchange.connection && exchange.connection->answered();
+    }
+    error->sent = exchange.pool->Abandon(exchange);
+    Finish(exchange, *std::move(error));
   }
 
   void FailSoon(Exchange& exchange, HttpError error) {
@@ -165,9 +180,14 @@ class HttpClient::Impl {
       sweeper_ = kNoTimer;
       const absl::Time now = context_.loop.Now();
       for (auto& [origin, pool] : pools_) pool->Sweep(now);
+      if (context_.resources.sockets.wanted()) CloseResting();
       absl::erase_if(pools_, [](auto& entry) { return entry.second->empty(); });
       if (!pools_.empty()) ScheduleSweep();
     });
+  }
+
+  void CloseResting() {
+    for (auto& [origin, pool] : pools_) pool->Sweep(absl::InfiniteFuture());
   }
 
   const HttpClientOptions options_;
@@ -180,11 +200,11 @@ class HttpClient::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(
-    AsioLoop& loop, HttpClientOptions options) {
+    AsioLoop& loop, ClientResources resources, HttpClientOptions options) {
   auto tls = ClientTls(options.ca_file);
   if (!tls.ok()) return tls.status();
-  return std::unique_ptr<HttpClient>(new HttpClient(
-      std::make_unique<Impl>(loop, std::move(options), *std::move(tls))));
+  return std::unique_ptr<HttpClient>(new HttpClient(std::make_unique<Impl>(
+      loop, std::move(options), resources, *std::move(tls))));
 }
 
 HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -197,6 +217,11 @@ RequestId HttpClient::Send(HttpRequest request, Done done) {
 bool HttpClient::Cancel(RequestId id) { return impl_->Cancel(id); }
 
 void HttpClient::GoOn(RequestId id) { impl_->GoOn(id); }
+
+std::optional<HttpError> HttpClient::HeldUpBy(RequestId id,
+                                              std::string_view how_long) const {
+  return impl_->HeldUpBy(id, how_long);
+}
 
 HttpClientStats HttpClient::Stats() const { return impl_->Stats(); }
 

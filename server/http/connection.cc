@@ -29,10 +29,11 @@ asio::const_buffer BufferOf(std::string_view text) {
 }  // namespace
 
 Connection::Connection(std::unique_ptr<Stream> stream, const std::string& peer,
-                       const std::string& host_line)
+                       const std::string& host_line, absl::Time retires_at)
     : stream_(std::move(stream)),
       peer_(peer),
       host_line_(host_line),
+      retires_at_(retires_at),
       capacity_(kSmallBuffer),
       buffer_(std::make_unique_for_overwrite<char[]>(capacity_)) {}
 

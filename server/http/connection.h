@@ -33,9 +33,10 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   using Done = absl::AnyInvocable<void(HttpOutcome, bool reusable) &&>;
   using Released = absl::AnyInvocable<void(bool reusable) &&>;
 
-  // `peer` and `host_line` (`Host: …\r\n`) outlive this until Close.
+  // `peer` and `host_line` (`Host: …\r\n`) outlive this until Close. From
+  // `retires_at` on no other request should be sent on it.
   Connection(std::unique_ptr<Stream> stream, const std::string& peer,
-             const std::string& host_line);
+             const std::string& host_line, absl::Time retires_at);
 
   // Sends `request`; `done` comes later, unless Close comes first. False: the
   // connection is dead and not a byte has left; `done` is destroyed. Else the
@@ -70,6 +71,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void OnStreamed(BodyWriter::End end) override;
 
   absl::Time resting_since() const { return resting_since_; }
+  absl::Time retires_at() const { return retires_at_; }
 
  private:
   using ErrorCode = boost::system::error_code;
@@ -98,6 +100,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   const std::unique_ptr<Stream> stream_;
   const std::string& peer_;
   const std::string& host_line_;
+  const absl::Time retires_at_;
 
   Done done_;  // empty between requests, and once a streamed answer has begun
   std::string head_;

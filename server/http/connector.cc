@@ -3,29 +3,20 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "common/text_view.h"
 #include "server/http/tls.h"
 
 namespace coord {
 namespace asio = boost::asio;
-using asio::ip::tcp;
 
 namespace {
-
-// Whether the cause lies here and not at the other side.
-bool IsLocalExhaustion(const boost::system::error_code& error) {
-  namespace errc = boost::system::errc;
-  return error == errc::too_many_files_open ||
-         error == errc::too_many_files_open_in_system ||
-         error == errc::no_buffer_space || error == errc::not_enough_memory ||
-         error == errc::address_not_available;
-}
 
 std::string HandshakeFault(const boost::system::error_code& error) {
   const bool is_plain =
@@ -36,84 +27,140 @@ std::string HandshakeFault(const boost::system::error_code& error) {
                       is_plain ? "; the server seems not to speak TLS" : "");
 }
 
+bool IsAmong(const Addresses& addresses, const Stream& stream) {
+  boost::system::error_code error;
+  const auto peer = stream.socket.remote_endpoint(error);
+  return !error && std::find(addresses.begin(), addresses.end(),
+                             peer.address()) != addresses.end();
+}
+
 }  // namespace
 
-Connector::Connector(AsioLoop& loop, asio::ssl::context& tls, Origin origin)
-    : loop_(loop),
-      tls_(tls),
-      origin_(std::move(origin)),
-      resolver_(loop.io_context()) {}
-
 void Connector::Start(absl::Duration timeout, Done done) {
+  timeout_ = timeout;
   done_ = std::move(done);
-  if (timeout < absl::InfiniteDuration()) {
-    timer_ = loop_.RunAfter(timeout, [self = shared_from_this(), timeout] {
-      self->timer_ = kNoTimer;
-      self->Finish(absl::UnavailableError(absl::StrCat(
-          "connect ", HostAndPort(self->origin_), ": no connection within ",
-          absl::FormatDuration(timeout))));
-    });
-  }
+  race_ = std::make_shared<AddressRace>(loop_, resources_.sockets, origin_);
   ErrorCode error;
   const asio::ip::address address = asio::ip::make_address(origin_.host, error);
   if (error) {
     Resolve();
   } else {
-    endpoints_.emplace_back(address, origin_.port);
-    TryNext({});
+    OnAddresses({address}, /*last=*/true);
   }
 }
 
 void Connector::Cancel() {
   done_ = nullptr;
   loop_.Cancel(std::exchange(timer_, kNoTimer));
-  resolver_.cancel();
+  place_ = nullptr;
+  if (race_) race_->Cancel();
   ErrorCode ignored;
   if (stream_) stream_->socket.close(ignored);
 }
 
 void Connector::Resolve() {
-  resolver_.async_resolve(
-      origin_.host, std::to_string(origin_.port),
-      tcp::resolver::numeric_service,
-      [self = shared_from_this()](ErrorCode error,
-                                  const tcp::resolver::results_type& results) {
-        if (!self->done_) return;
-        if (error) return self->Fail("resolve", error);
-        for (const auto& result : results) {
-          self->endpoints_.push_back(result.endpoint());
-        }
-        self->TryNext(asio::error::host_not_found);
+  name_status_ = absl::UnavailableError("no answer from the DNS");
+  resources_.names.Resolve(
+      origin_.host,
+      [&loop = loop_, weak = weak_from_this()](const NameAnswer& answer) {
+        loop.Post([weak, answer] {
+          const auto self = weak.lock();
+          if (self != nullptr && self->done_) self->OnName(answer);
+        });
       });
 }
 
-void Connector::TryNext(ErrorCode last) {
-  if (next_ == endpoints_.size()) return Fail("connect", last);
-  stream_ = std::make_unique<Stream>(loop_.io_context());
-  stream_->socket.async_connect(endpoints_[next_++],
-                                [self = shared_from_this()](ErrorCode error) {
-                                  if (self->done_) self->OnConnected(error);
-                                });
+void Connector::OnName(const NameAnswer& answer) {
+  if (phase_ == Phase::kHandshaking) {
+    if (answer.status.ok() && IsAmong(answer.addresses, *stream_)) {
+      name_status_ = absl::OkStatus();
+    }
+    return;
+  }
+  name_status_ = answer.status;
+  if (!answer.addresses.empty()) {
+    OnAddresses(answer.addresses, answer.last);
+  } else if (phase_ != Phase::kResolving) {
+    race_->Offer({}, /*last=*/true);
+  } else if (answer.last) {
+    Finish(absl::NotFoundError(
+        absl::StrCat("resolve ", origin_.host, ": ", answer.status.message())));
+  }
 }
 
-void Connector::OnConnected(ErrorCode error) {
-  if (!error) {
-    // A reset that came with the connection shows here.
-    stream_->socket.set_option(tcp::no_delay(true), error);
+void Connector::OnAddresses(const Addresses& addresses, bool last) {
+  race_->Offer(addresses, last);
+  if (phase_ != Phase::kResolving) return;
+  phase_ = Phase::kWaiting;
+  if (SocketBudget::Permit permit = resources_.sockets.TryTake()) {
+    return OnSocket(std::move(permit));
   }
-  if (!error) stream_->socket.non_blocking(true, error);
-  // A socket may connect to itself when nobody listens on an ephemeral port of
-  // this machine.
-  if (!error &&
-      stream_->socket.local_endpoint(error) == endpoints_[next_ - 1]) {
-    error = asio::error::connection_refused;
+  place_ = resources_.sockets.Wait(loop_, [this](SocketBudget::Permit permit) {
+    if (done_) OnSocket(std::move(permit));
+  });
+  on_short_();
+}
+
+void Connector::OnSocket(SocketBudget::Permit permit) {
+  phase_ = Phase::kConnecting;
+  if (timeout_ < absl::InfiniteDuration()) {
+    timer_ = loop_.RunAfter(timeout_, [self = shared_from_this()] {
+      self->timer_ = kNoTimer;
+      self->OnTimeout();
+    });
   }
-  if (error) return TryNext(error);
-  if (origin_.tls) return Handshake();
-  Finish(std::move(stream_));
+  race_->Start(std::move(permit),
+               [self = shared_from_this()](
+                   absl::StatusOr<std::unique_ptr<Stream>> stream) {
+                 self->OnRaced(std::move(stream));
+               });
+}
+
+void Connector::OnTimeout() {
+  const std::string within =
+      absl::StrCat("within ", absl::FormatDuration(timeout_));
+  if (absl::Status why = HeldUpBy(within); !why.ok()) {
+    return Finish(std::move(why));
+  }
+  std::string message = absl::StrCat("connect ", HostAndPort(origin_),
+                                     ": no connection ", within);
+  const std::string tried = race_->Tried();
+  if (phase_ == Phase::kConnecting && absl::StrContains(tried, '(')) {
+    absl::StrAppend(&message, ": ", tried);
+  }
+  Fail(absl::UnavailableError(message));
+}
+
+absl::Status Connector::HeldUpBy(std::string_view how_long) const {
+  if (phase_ == Phase::kResolving) {
+    return absl::NotFoundError(absl::StrCat("resolve ", origin_.host,
+                                            ": no answer from the DNS ",
+                                            AbslView(how_long)));
+  }
+  if (phase_ == Phase::kWaiting ||
+      (phase_ == Phase::kConnecting && race_->starved())) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "connect ", HostAndPort(origin_),
+        ": this process had no socket left for it ", AbslView(how_long)));
+  }
+  if (!name_status_.ok()) {
+    return absl::NotFoundError(absl::StrCat(
+        "connect ", HostAndPort(origin_), ": no connection ",
+        AbslView(how_long),
+        " by an older answer of the DNS: ", name_status_.message()));
+  }
+  return absl::OkStatus();
+}
+
+void Connector::OnRaced(absl::StatusOr<std::unique_ptr<Stream>> stream) {
+  if (!stream.ok()) return Fail(stream.status());
+  if (!origin_.tls) return Finish(*std::move(stream));
+  stream_ = *std::move(stream);
+  Handshake();
 }
 
 void Connector::Handshake() {
+  phase_ = Phase::kHandshaking;
   stream_->tls = std::make_unique<Stream::Tls>(stream_->socket, tls_);
   auto fault = std::make_shared<std::string>();
   if (const absl::Status expected =
@@ -134,20 +181,18 @@ void Connector::Handshake() {
 }
 
 void Connector::FailHandshake(std::string_view cause) {
-  Finish(absl::UnavailableError(absl::StrCat(
+  Fail(absl::UnavailableError(absl::StrCat(
       "tls handshake with ", HostAndPort(origin_), ": ", AbslView(cause))));
 }
 
-void Connector::Fail(std::string_view action, ErrorCode error) {
-  const std::string message = absl::StrCat(
-      AbslView(action), " ", HostAndPort(origin_), ": ", ErrorText(error));
-  if (IsLocalExhaustion(error)) {
-    Finish(absl::ResourceExhaustedError(message));
-  } else if (error == asio::error::connection_refused) {
-    Finish(absl::FailedPreconditionError(message));
-  } else {
-    Finish(absl::UnavailableError(message));
+// What an older answer of the DNS leads to may be somebody else by now.
+void Connector::Fail(absl::Status status) {
+  if (name_status_.ok() || absl::IsResourceExhausted(status)) {
+    return Finish(std::move(status));
   }
+  Finish(absl::NotFoundError(absl::StrCat(
+      status.message(),
+      ", by an older answer of the DNS: ", name_status_.message())));
 }
 
 void Connector::Finish(absl::StatusOr<std::unique_ptr<Stream>> result) {

@@ -6,6 +6,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/backoff.h"
+#include "common/text_view.h"
 
 namespace coord {
 namespace {
@@ -13,6 +15,22 @@ namespace {
 // Connections that rested longer are looked at before they are used: the loop
 // may not have come to their end yet. Busy ones save the system call.
 constexpr absl::Duration kLookAfter = absl::Milliseconds(1);
+
+// So that connections which were made together don't end together.
+constexpr double kAgeJitter = 0.1;
+
+HttpError ErrorOf(const absl::Status& status) {
+  HttpError error;
+  error.message = std::string(status.message());
+  if (absl::IsNotFound(status)) {
+    error.kind = HttpError::Kind::kUnresolved;
+  } else if (absl::IsResourceExhausted(status)) {
+    error.kind = HttpError::Kind::kOverloaded;
+  } else {
+    error.refused = absl::IsFailedPrecondition(status);
+  }
+  return error;
+}
 
 }  // namespace
 
@@ -62,11 +80,30 @@ bool OriginPool::Abandon(Exchange& exchange) {
   return sent;
 }
 
+std::optional<HttpError> OriginPool::HeldUpBy(const Exchange& exchange,
+                                              std::string_view how_long) const {
+  if (exchange.waiting) {
+    return HttpError{
+        HttpError::Kind::kOverloaded, false, false,
+        absl::StrCat("send request to ", peer_, ": all ",
+                     context_.options.max_connections,
+                     " connections to it were taken ", AbslView(how_long))};
+  }
+  if (!exchange.connector) return std::nullopt;
+  const absl::Status held_up = exchange.connector->HeldUpBy(how_long);
+  if (held_up.ok()) return std::nullopt;
+  return ErrorOf(held_up);
+}
+
 void OriginPool::Sweep(absl::Time now) {
   const absl::Time oldest = now - context_.options.max_idle_time;
   while (!idle_.empty() && idle_.front()->resting_since() <= oldest) {
     Drop(RemoveIdle(idle_.begin()));
   }
+}
+
+bool OriginPool::IsWorn(const Connection& connection) const {
+  return context_.loop.Now() >= connection.retires_at();
 }
 
 // False, and the connection is gone, when it turned out to be dead.
@@ -85,8 +122,9 @@ bool OriginPool::StartOn(ConnectionPtr connection, Exchange& exchange) {
 
 void OriginPool::Connect(Exchange& exchange) {
   ++open_;
-  exchange.connector =
-      std::make_shared<Connector>(context_.loop, context_.tls, origin_);
+  exchange.connector = std::make_shared<Connector>(
+      context_.loop, context_.resources, context_.tls, origin_,
+      context_.close_resting);
   exchange.connector->Start(
       exchange.request.connect_timeout,
       [this, &exchange](absl::StatusOr<std::unique_ptr<Stream>> stream) {
@@ -99,8 +137,11 @@ void OriginPool::OnConnected(Exchange& exchange,
   exchange.connector = nullptr;
   HttpError error;
   if (stream.ok()) {
+    const absl::Duration age = Jitter(context_.options.max_connection_age,
+                                      kAgeJitter, context_.random);
     if (StartOn(
-            std::make_shared<Connection>(*std::move(stream), peer_, host_line_),
+            std::make_shared<Connection>(*std::move(stream), peer_, host_line_,
+                                         context_.loop.Now() + age),
             exchange)) {
       return;
     }
@@ -109,11 +150,7 @@ void OriginPool::OnConnected(Exchange& exchange,
                           ": connection closed by the server")};
   } else {
     --open_;
-    error = {absl::IsResourceExhausted(stream.status())
-                 ? HttpError::Kind::kOverloaded
-                 : HttpError::Kind::kUnreachable,
-             false, false, std::string(stream.status().message()),
-             absl::IsFailedPrecondition(stream.status())};
+    error = ErrorOf(stream.status());
   }
   ServeNextWaiting();
   context_.finish(exchange, std::move(error));
@@ -142,7 +179,7 @@ void OriginPool::Lend(ConnectionPtr connection) {
 }
 
 void OriginPool::Return(ConnectionPtr connection, bool reusable) {
-  if (reusable) return Release(std::move(connection));
+  if (reusable && !IsWorn(*connection)) return Release(std::move(connection));
   Drop(connection);
   ServeNextWaiting();
 }
@@ -154,7 +191,8 @@ void OriginPool::Release(ConnectionPtr connection) {
     return;
   }
   if (idle_.size() >= context_.options.max_idle ||
-      context_.total_idle >= context_.options.max_total_idle) {
+      context_.total_idle >= context_.options.max_total_idle ||
+      context_.resources.sockets.wanted()) {
     Drop(connection);
     return;
   }
@@ -173,7 +211,9 @@ OriginPool::ConnectionPtr OriginPool::TakeIdle(bool repeatable) {
         context_.loop.Now() - idle_.back()->resting_since();
     if (age >= max_age) return nullptr;
     ConnectionPtr connection = RemoveIdle(std::prev(idle_.end()));
-    if (age < kLookAfter || !connection->IsSpent()) return connection;
+    if (!IsWorn(*connection) && (age < kLookAfter || !connection->IsSpent())) {
+      return connection;
+    }
     Drop(connection);
   }
   return nullptr;

@@ -7,10 +7,13 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/random/random.h"
 #include "common/url.h"
 #include "server/http/asio_loop.h"
 #include "server/http/client.h"
@@ -39,11 +42,15 @@ struct Exchange {
 // What the pools of one client share.
 struct PoolContext {
   AsioLoop& loop;
+  const ClientResources resources;
   const HttpClientOptions& options;
   boost::asio::ssl::context& tls;
   std::size_t total_idle = 0;
+  absl::BitGen random = {};
   // Ends an exchange; it and, at the worst, the whole client are gone after.
   std::function<void(Exchange&, HttpOutcome)> finish;
+  // Closes what rests in any of the pools.
+  std::function<void()> close_resting;
 };
 
 // Lives on the loop. Start and Abandon end no exchange.
@@ -61,6 +68,11 @@ class OriginPool {
   // Whether a byte of it may have left.
   bool Abandon(Exchange& exchange);
 
+  // What keeps `exchange` from its server, and has for `how_long` (`within
+  // 5s`); see HttpTransport::HeldUpBy.
+  std::optional<HttpError> HeldUpBy(const Exchange& exchange,
+                                    std::string_view how_long) const;
+
   // Closes connections that rested too long.
   void Sweep(absl::Time now);
 
@@ -71,6 +83,7 @@ class OriginPool {
  private:
   using ConnectionPtr = std::shared_ptr<Connection>;
 
+  bool IsWorn(const Connection& connection) const;
   bool StartOn(ConnectionPtr connection, Exchange& exchange);
   void Connect(Exchange& exchange);
   void OnConnected(Exchange& exchange,

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/url.h"
+#include "server/http/socket_budget.h"
 
 namespace coord {
 
@@ -21,6 +22,7 @@ struct Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
+  SocketBudget::Permit permit;  // for the socket, given back after it
   boost::asio::ip::tcp::socket socket;
   std::unique_ptr<Tls> tls;  // nullptr: plain
 };

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -65,6 +66,7 @@ struct HttpRequest {
   AnswerRoom* room = nullptr;
   std::uint64_t room_key = 0;
   StreamedAnswers streamed_answers = StreamedAnswers::kNone;
+  // From when there is an address and a socket.
   absl::Duration connect_timeout = absl::Seconds(5);
   // From Send to the last byte of the answer, or to the head of one that is
   // streamed. It stands still while `stream` is asked for a piece, and begins
@@ -79,7 +81,9 @@ struct HttpError {
     kConnectionLost,  // before the answer or the request's stream was whole
     kBadResponse,     // not HTTP
     kTooLarge,        // headers over 64 KiB, or body over max_body_bytes
-    kOverloaded,      // too many requests wait for a connection to this origin
+    // Neither says anything about the server.
+    kOverloaded,  // this process is short of connections or sockets
+    kUnresolved,  // the DNS has no address of it, or does not answer
   };
   Kind kind = Kind::kUnreachable;
   // Whether a byte of the request may have left this machine.
@@ -88,6 +92,13 @@ struct HttpError {
   // answered, the answer was unusable.
   bool answered = false;
   std::string message;  // `connect 127.0.0.1:80: connection refused`
+
+  // Whether nothing was heard of the server because it was never asked: no
+  // evidence for or against its life.
+  bool says_nothing() const {
+    return kind == Kind::kOverloaded || kind == Kind::kUnresolved;
+  }
+
   // kUnreachable because the machine answered that nobody listens there.
   bool refused = false;
 };
@@ -119,6 +130,13 @@ class HttpTransport {
   // Goes on reading an answer that its AnswerRoom has held up. Harmless for any
   // other request. Never calls anything back inside.
   virtual void GoOn(RequestId id) = 0;
+
+  // What keeps a request in flight from its server without any fault of that:
+  // a name that is being looked up, the want of a connection or a socket. As an
+  // error that says_nothing(), whose text has `how_long` it has lasted, such as
+  // `within 10s`. nullopt when it is for the server to answer.
+  virtual std::optional<HttpError> HeldUpBy(
+      RequestId id, std::string_view how_long) const = 0;
 };
 
 }  // namespace coord

@@ -43,9 +43,7 @@ ProbeResult JudgeProbe(const HttpOutcome& outcome) {
             .why = absl::StrCat("answered ", response->status)};
   }
   const auto& error = std::get<HttpError>(outcome);
-  // A full queue is our own affair.
-  const bool ours = error.kind == HttpError::Kind::kOverloaded;
-  return {.alive = error.answered || ours,
+  return {.alive = error.answered || error.says_nothing(),
           .answered = error.answered,
           .refused = error.refused,
           .why = error.message};

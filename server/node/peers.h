@@ -73,8 +73,9 @@ class Peers {
 
   // Asks `server` for a sign of life: `DELETE …/itResources/-/servers/-` of
   // one that serves the node API or may, GET of the base URL of others. Any
-  // HTTP answer means alive. A token that can't be had means alive, too: it
-  // says nothing about the server.
+  // HTTP answer means alive. What says nothing about the server means alive,
+  // too, though not answered: a token that can't be had, a name without an
+  // address, the want of a connection.
   void Probe(const Server& server, Probed done);
 
   // Has a server of which it is unknown whether it serves the node API asked

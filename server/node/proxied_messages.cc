@@ -165,7 +165,9 @@ HttpResponse ProxiedAnswer(HttpResponse answer,
 
 HttpResponse ProxyFailure(const HttpError& error) {
   switch (error.kind) {
+    // A 5xx would have the service evicted, of which they say nothing.
     case HttpError::Kind::kOverloaded:
+    case HttpError::Kind::kUnresolved:
       return JsonError(429, error.message);
     case HttpError::Kind::kTooLarge:
       // Too much for this hop, while the service is as it should be: a 5xx

@@ -204,6 +204,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void Probe();
   void DecideContest();
   void OnProbed(absl::Time asked, const ProbeResult& result);
+  void OnNothingLearned();
   void OnMissed(absl::Time asked, const ProbeResult& result);
   bool TakenForDead(const ProbeResult& result);
   void NoDoubt();

@@ -78,7 +78,8 @@ void Registration::Probe() {
           return;
         }
         if (session != self.wanted_.session_id) {
-          result = {.alive = true, .why = "it registered anew"};
+          result = {
+              .alive = true, .answered = true, .why = "it registered anew"};
         }
         self.OnProbed(asked, result);
       }));
@@ -89,6 +90,7 @@ void Registration::OnProbed(absl::Time asked, const ProbeResult& result) {
     OnMissed(asked, result);
     return;
   }
+  if (!result.answered) return OnNothingLearned();
   heard_ = context_.loop.Now();
   misses_ = 0;
   NoDoubt();
@@ -102,6 +104,22 @@ void Registration::OnProbed(absl::Time asked, const ProbeResult& result) {
                          {"probe", result.why}}));
   }
   if (contested_ || sleep_ != Sleep::kAwake) WakeUp();
+}
+
+// All stays as it is: one that is awake is renewed as before, one that sleeps
+// or is contested is asked again.
+void Registration::OnNothingLearned() {
+  if (sleep_ == Sleep::kAwake) heard_ = context_.loop.Now();
+  if (std::exchange(contested_, false)) {
+    contest_timer_ =
+        RunAfter(contest_backoff_.Next(context_.loop.Now(), context_.random),
+                 &Registration::DecideContest);
+  }
+  if (!wanted_.ttl) {
+    ProbeAfter(context_.Jittered(context_.options.probe_interval));
+  } else if (sleep_ == Sleep::kEvicted) {
+    ProbeAfter(Backoff(kOrphanProbes, misses_, context_.random));
+  }
 }
 
 void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {

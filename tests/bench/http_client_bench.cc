@@ -27,6 +27,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "server/http/client.h"
+#include "tests/support/client_resources.h"
 
 namespace coord {
 namespace {
@@ -162,8 +163,9 @@ double RunBare(std::uint16_t port, int connections, int requests) {
 // As many requests in flight as there are connections; lives on the loop.
 class OurRun {
  public:
-  OurRun(AsioLoop& loop, std::uint16_t port, int connections)
-      : client_(*HttpClient::Create(loop, {})),
+  OurRun(AsioLoop& loop, ClientResources resources, std::uint16_t port,
+         int connections)
+      : client_(*HttpClient::Create(loop, resources, {})),
         connections_(connections),
         origin_{false, "127.0.0.1", port},
         tail_(SerializeTail(
@@ -201,13 +203,14 @@ class OurRun {
 };
 
 double RunOurs(std::uint16_t port, int connections, int requests) {
+  TestResources resources;
   AsioLoop loop("bench");
   absl::Notification over;
   std::unique_ptr<OurRun> run;
   double micros = 0;
   loop.Post([&] {
     PinThisThread(kOurCore);
-    run = std::make_unique<OurRun>(loop, port, connections);
+    run = std::make_unique<OurRun>(loop, resources.get(), port, connections);
     // Connects first, as the bare loop does before it measures.
     run->Start(connections, [&] {
       loop.Post([&] {

@@ -9,6 +9,7 @@
 #include "server/registry/token_service.h"
 #include "tests/contract/registry_contract.h"
 #include "tests/contract/stand_in_mit.h"
+#include "tests/support/client_resources.h"
 
 namespace coord {
 namespace {
@@ -51,7 +52,7 @@ class MitHarness final : public RegistryHarness {
   void Start() {
     const Origin origin{.host = "127.0.0.1", .port = mit_.port()};
     loop_ = std::make_unique<AsioLoop>("mit-client");
-    auto client = HttpClient::Create(*loop_, {});
+    auto client = HttpClient::Create(*loop_, resources_.get(), {});
     ASSERT_TRUE(client.ok()) << client.status();
     client_ = *std::move(client);
     TokenServiceOptions tokens;
@@ -76,6 +77,7 @@ class MitHarness final : public RegistryHarness {
   }
 
   StandInMit mit_;
+  TestResources resources_;
   std::unique_ptr<AsioLoop> loop_;
   std::unique_ptr<HttpClient> client_;
   std::unique_ptr<TokenService> tokens_;

@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/text_view.h"
 #include "server/http/transport.h"
 #include "tests/support/manual_loop.h"
 
@@ -24,6 +27,7 @@ class FakeTransport final : public HttpTransport {
     Done done;
     TimerId timer = kNoTimer;
     bool sent = true;  // what Cancel and a timeout report
+    std::optional<HttpError> held_up = std::nullopt;  // what HeldUpBy reports
 
     // `POST http://10.0.0.1:80/base/path`.
     std::string ToString() const {
@@ -64,6 +68,17 @@ class FakeTransport final : public HttpTransport {
   }
 
   void GoOn(RequestId id) override { went_on.push_back(id); }
+
+  std::optional<HttpError> HeldUpBy(RequestId id,
+                                    std::string_view how_long) const override {
+    for (const Pending& each : requests) {
+      if (each.id != id || !each.held_up) continue;
+      HttpError error = *each.held_up;
+      absl::StrAppend(&error.message, " ", AbslView(how_long));
+      return error;
+    }
+    return std::nullopt;
+  }
 
   // Answers request `i`, counted from the oldest that waits.
   void Answer(int status, std::string body, std::size_t i = 0,

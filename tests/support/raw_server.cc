@@ -86,14 +86,17 @@ void RawPeer::ResetAtEnd() {
   setsockopt(socket_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
-RawServer::RawServer(Script script) : script_(std::move(script)) {
+RawServer::RawServer(const std::string& host, std::uint16_t port, Script script)
+    : script_(std::move(script)) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
   socklen_t size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (listener_ < 0 || bind(listener_, generic, size) != 0 ||
+  if (listener_ < 0 ||
+      inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1 ||
+      bind(listener_, generic, size) != 0 ||
       listen(listener_, SOMAXCONN) != 0 ||
       getsockname(listener_, generic, &size) != 0) {
     std::abort();

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -47,14 +48,18 @@ class RawPeer {
   std::string unread_;
 };
 
-// Listens on 127.0.0.1, a free port. Each connection gets a thread that runs
-// the script; the connection closes when the script returns.
+// Listens on 127.0.0.1, a free port, unless told otherwise. Each connection
+// gets a thread that runs the script; the connection closes when the script
+// returns.
 class RawServer {
  public:
   // `index`: how many connections came before.
   using Script = std::function<void(RawPeer& peer, int index)>;
 
-  explicit RawServer(Script script);
+  explicit RawServer(Script script)
+      : RawServer("127.0.0.1", 0, std::move(script)) {}
+  // On another address of this machine.
+  RawServer(const std::string& host, std::uint16_t port, Script script);
   ~RawServer();
 
   // Answers every request on every connection with the same bytes.

@@ -358,8 +358,10 @@ TEST_F(AnswerTest, TransportFailuresHaveTheirReasons) {
               FailedWith(FailureReason::kBadBody, Certainty::kMaybeExecuted));
   EXPECT_THAT(outcome(Kind::kTooLarge, true),
               FailedWith(FailureReason::kTooLarge, Certainty::kMaybeExecuted));
-  EXPECT_THAT(outcome(Kind::kOverloaded, false),
-              FailedWith(FailureReason::kUnreachable, Certainty::kNotSent));
+  for (const Kind kind : {Kind::kOverloaded, Kind::kUnresolved}) {
+    EXPECT_THAT(outcome(kind, false),
+                FailedWith(FailureReason::kUnreachable, Certainty::kNotSent));
+  }
 }
 
 TEST_F(AnswerTest, UnusableAnswerIsAnAnswer) {

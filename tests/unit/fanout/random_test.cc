@@ -91,7 +91,7 @@ class RandomCallTest : public FanOutTest,
       case 5:
         return transport_.Answer(200, Chance(50) ? "{" : "{\"data\":7}", at);
       default:
-        return transport_.Fail(static_cast<HttpError::Kind>(Below(6)),
+        return transport_.Fail(static_cast<HttpError::Kind>(Below(7)),
                                Chance(50), at);
     }
   }

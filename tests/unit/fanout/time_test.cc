@@ -288,6 +288,35 @@ TEST_F(SuspicionTest, SilenceThatTheCallerOrTheDeadlineCutShortIsNot) {
   EXPECT_THAT(suspicions_.suspects, IsEmpty());
 }
 
+TEST_F(SuspicionTest, SilenceOfTheDnsIsNot) {
+  FanOutCall call = Call();
+  call.retry.max_attempts = 1;
+  const auto hold_up = [this] {
+    HttpError error{HttpError::Kind::kUnresolved};
+    error.message = "resolve n0.test: no answer from the DNS";
+    transport_.requests.front().held_up = error;
+    transport_.requests.front().sent = false;
+  };
+  auto sink = Start(call);
+  hold_up();
+  loop_.Advance(absl::Seconds(10));
+  EXPECT_THAT(OutcomeOf(*sink, "n0"),
+              FailedWith(FailureReason::kUnreachable, Certainty::kNotSent));
+  EXPECT_EQ(OutcomeOf(*sink, "n0").message,
+            "call n0: resolve n0.test: no answer from the DNS within 10s");
+  // Cut by the deadline.
+  call.attempt_timeout = absl::Minutes(1);
+  sink = Start(call);
+  hold_up();
+  loop_.Advance(absl::Seconds(50));
+  EXPECT_THAT(OutcomeOf(*sink, "n0"),
+              FailedWith(FailureReason::kUnreachable, Certainty::kNotSent));
+  EXPECT_EQ(OutcomeOf(*sink, "n0").message,
+            "call n0: resolve n0.test: no answer from the DNS before the "
+            "call's deadline");
+  EXPECT_THAT(suspicions_.suspects, IsEmpty());
+}
+
 TEST_F(SuspicionTest, LongSilenceCutByTheDeadlineIsTold) {
   FanOutCall call = Call();
   call.attempt_timeout = absl::Minutes(1);
@@ -311,12 +340,12 @@ TEST_F(SuspicionTest, AnswersOfWhateverKindAreSignsOfLife) {
 }
 
 TEST_F(SuspicionTest, OverloadLostConnectionsAndBadAnswersAreNotTold) {
-  for (Kind kind : {Kind::kOverloaded, Kind::kConnectionLost,
+  for (Kind kind : {Kind::kOverloaded, Kind::kUnresolved, Kind::kConnectionLost,
                     Kind::kBadResponse, Kind::kTooLarge, Kind::kTimeout}) {
     FanOutCall call = Call();
     call.retry.max_attempts = 1;
     auto sink = Start(call);
-    Fail("n0", kind, kind != Kind::kOverloaded);
+    Fail("n0", kind, kind != Kind::kOverloaded && kind != Kind::kUnresolved);
     EXPECT_TRUE(sink->ended());
   }
   EXPECT_THAT(suspicions_.suspects, IsEmpty());

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "server/http/client.h"
+#include "tests/support/client_resources.h"
 #include "tests/support/on_loop.h"
 #include "tests/support/raw_server.h"
 
@@ -22,11 +23,13 @@ class HttpClientTest : public ::testing::Test {
 
   ~HttpClientTest() override {
     OnLoop(loop_, [this] { client_.reset(); });
+    resources_->Stop();
   }
 
   // Made with `options_` by the first call.
   HttpClient& client() {
-    if (!client_) client_ = *HttpClient::Create(loop_, options_);
+    if (!client_)
+      client_ = *HttpClient::Create(loop_, resources_->get(), options_);
     return *client_;
   }
 
@@ -84,6 +87,7 @@ class HttpClientTest : public ::testing::Test {
   }
 
   HttpClientOptions options_;
+  std::unique_ptr<TestResources> resources_ = std::make_unique<TestResources>();
   AsioLoop loop_{"client-test"};
   std::unique_ptr<HttpClient> client_;
 };

@@ -241,8 +241,11 @@ TEST_F(HttpClientPoolTest, WaitingRequestTimesOutUnsent) {
   HttpRequest request = Get(server);
   request.timeout = absl::Milliseconds(5);
   const HttpError error = Error(std::move(request));
-  EXPECT_EQ(error.kind, HttpError::Kind::kTimeout);
+  EXPECT_EQ(error.kind, HttpError::Kind::kOverloaded);
   EXPECT_FALSE(error.sent);
+  EXPECT_EQ(error.message,
+            absl::StrCat("send request to 127.0.0.1:", server.port(),
+                         ": all 1 connections to it were taken within 5ms"));
 }
 
 TEST_F(HttpClientPoolTest, CancelledRequestLeavesTheQueue) {

@@ -128,13 +128,6 @@ TEST_F(HttpClientTest, RefusedConnectionIsUnreachableAndUnsent) {
   EXPECT_EQ(Stats().connections, 0u);
 }
 
-TEST_F(HttpClientTest, UnknownNameIsUnreachable) {
-  const HttpError error = Error({.origin = {false, "no such name", 80}});
-  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
-  EXPECT_FALSE(error.sent);
-  EXPECT_THAT(error.message, StartsWith("resolve no such name:80: "));
-}
-
 TEST_F(HttpClientTest, SilentServerTimesOutAsSent) {
   RawServer server([](RawPeer& peer, int) { peer.WaitForClose(); });
   HttpRequest request = Get(server);
@@ -265,7 +258,7 @@ TEST_F(HttpClientTest, MayBeDestroyedAfterTheLoopStopped) {
   RawServer silent([](RawPeer& peer, int) { peer.WaitForClose(); });
   const auto server = RawServer::Always(RawAnswer(200, "{}"));
   auto loop = std::make_unique<AsioLoop>("short");
-  auto client = *HttpClient::Create(*loop, {});
+  auto client = *HttpClient::Create(*loop, resources_->get(), {});
   auto token = std::make_shared<int>(0);
   Outcome outcome;
   OnLoop(*loop, [&] {

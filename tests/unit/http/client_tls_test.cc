@@ -294,7 +294,7 @@ TEST_F(HttpClientTlsTest, CancelDuringTheHandshakeSendsNothing) {
 
 TEST_F(HttpClientTlsTest, UnreadableCertificatesAreAnInvalidArgument) {
   options_.ca_file = "/no/such/file.pem";
-  const auto client = HttpClient::Create(loop_, options_);
+  const auto client = HttpClient::Create(loop_, resources_->get(), options_);
   EXPECT_EQ(client.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(client.status().message()),
               StartsWith("read certificates from /no/such/file.pem: "));

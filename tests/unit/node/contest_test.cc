@@ -91,6 +91,20 @@ TEST_F(ContestTest, AnOrphanSaysWhatIsKnownAndNoMore) {
   }
 }
 
+TEST_F(ContestTest, AProbeThatLearnsNothingIsRepeated) {
+  Registered(Command("a", absl::Hours(24)));
+  const int before = registry_.register_calls;
+  Contest("a");
+  for (int i = 0; i < 3; ++i) {
+    AnswerNoName();
+    EXPECT_EQ(registry_.register_calls, before);
+    EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+    AwaitRequest(absl::Minutes(6));
+  }
+  AnswerAlive();
+  EXPECT_GT(registry_.register_calls, before);
+}
+
 TEST_F(ContestTest, AnOrphanHasNoNextRenewal) {
   Registered(Command("a"));
   EXPECT_GT(Get("a")->next_renewal_time, absl::InfinitePast());

@@ -241,6 +241,35 @@ TEST_F(LivenessTest, ThreeMissesInARowAreDeath) {
   EXPECT_THAT(Stored(), IsEmpty());
 }
 
+TEST_F(LivenessTest, ANameThatIsNotFoundIsNoMissAndNoLife) {
+  Registered(Command("a", kProbed));
+  for (int i = 0; i < 20; ++i) {
+    AwaitProbe();
+    AnswerNoName();
+    EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+    AwaitProbe();
+    AnswerDead();
+    if (i == 2) break;
+    AwaitProbe();
+    AnswerNoName();
+  }
+  EXPECT_FALSE(IsHeld("a"));
+}
+
+TEST_F(LivenessTest, ARenewalGoesOnWhileTheNameIsNotFound) {
+  registry_.lease = absl::Seconds(100);
+  Registered(Command("a", kProbed));
+  const int before = registry_.register_calls;
+  for (int i = 0; i < 10; ++i) {
+    AwaitProbe();
+    AnswerNoName();
+  }
+  EXPECT_GT(registry_.register_calls, before);
+}
+
 TEST_F(LivenessTest, ASessionWithATtlIsNotProbed) {
   Registered(Command("a", absl::Hours(1)));
   Advance(absl::Seconds(50));

@@ -139,6 +139,11 @@ class NodeFixture : public ::testing::Test {
     transport_.Answer(200, "{}");
     Settle();
   }
+  // Which says nothing about the server.
+  void AnswerNoName() {
+    transport_.Fail(HttpError::Kind::kUnresolved, false);
+    Settle();
+  }
   void AnswerDead() {
     transport_.Finish(HttpError{HttpError::Kind::kUnreachable, false, false,
                                 "made to fail", /*refused=*/true});

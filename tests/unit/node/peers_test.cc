@@ -146,10 +146,14 @@ TEST_F(PeersTest, AUrlThatIsNoneMeansDead) {
   EXPECT_EQ(alive_, false);
 }
 
-TEST_F(PeersTest, OurOwnFullQueueSaysNothingAboutTheServer) {
-  Probe(Make(), NodeAt("a", "10.0.0.1"));
-  transport_.Fail(HttpError::Kind::kOverloaded, false);
-  EXPECT_EQ(alive_, true);
+TEST_F(PeersTest, AWantOfConnectionsOrAddressesSaysNothingAboutTheServer) {
+  for (const auto kind :
+       {HttpError::Kind::kOverloaded, HttpError::Kind::kUnresolved}) {
+    alive_.reset();
+    Probe(Make(), NodeAt("a", "10.0.0.1"));
+    transport_.Fail(kind, false);
+    EXPECT_EQ(alive_, true);
+  }
 }
 
 TEST_F(PeersTest, AMissingTokenSaysNothingAboutTheServer) {

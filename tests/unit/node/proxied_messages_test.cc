@@ -249,7 +249,8 @@ TEST(ProxyFailure, Is5xxOnlyWhereTheServiceIsToBlame) {
                                      {Kind::kBadResponse, 502},
                                      {Kind::kTimeout, 504},
                                      {Kind::kTooLarge, 413},
-                                     {Kind::kOverloaded, 429}}) {
+                                     {Kind::kOverloaded, 429},
+                                     {Kind::kUnresolved, 429}}) {
     const HttpResponse answer = ProxyFailure({kind, false, false, "the cause"});
     EXPECT_EQ(answer.status, status);
     EXPECT_THAT(answer.body, HasSubstr("the cause"));

@@ -30,8 +30,8 @@ Server TestServer(const std::string& server_id, const std::string& base_url) {
 
 ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
                          std::string data_dir)
-    : control_client_(*HttpClient::Create(loop_, {})),
-      lane_client_(*HttpClient::Create(lane_, {})),
+    : control_client_(*HttpClient::Create(loop_, resources_.get(), {})),
+      lane_client_(*HttpClient::Create(lane_, resources_.get(), {})),
       database_(*Database::Open({.data_dir = std::move(data_dir)})),
       membership_(members, "epoch-1") {
   registry_ = *EmbeddedRegistry::Create(
@@ -90,6 +90,7 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
 
 ServiceTest::~ServiceTest() {
   StopServing();
+  resources_.Stop();
   lane_.Stop();
   loop_.Stop();
 }

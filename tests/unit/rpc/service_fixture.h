@@ -34,6 +34,7 @@
 #include "server/registry/database.h"
 #include "server/registry/embedded_registry.h"
 #include "server/rpc/services.h"
+#include "tests/support/client_resources.h"
 #include "tests/support/log_capture.h"
 
 namespace coord {
@@ -102,6 +103,7 @@ class ServiceTest : public testing::Test {
   void StopServing();
 
   LogCapture log_;
+  TestResources resources_;
   AsioLoop loop_{"control"};
   AsioLoop lane_{"lane"};
   std::unique_ptr<HttpClient> control_client_;
