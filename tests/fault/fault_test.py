@@ -19,6 +19,7 @@ from clock_cases import ClockTest
 from chaos_cases import ChaosTest
 from crash_cases import CrashTest, RestartTest
 from disk_cases import BadDataDirTest, DiskTest
+from files_cases import FilesTest
 from growth_cases import GrowthTest
 from herd_cases import HerdTest, WatchTest
 from http_cases import HttpTest
