@@ -102,10 +102,6 @@ void OriginPool::Sweep(absl::Time now) {
   }
 }
 
-bool OriginPool::IsWorn(const Connection& connection) const {
-  return context_.loop.Now() >= connection.retires_at();
-}
-
 // False, and the connection is gone, when it turned out to be dead.
 bool OriginPool::StartOn(ConnectionPtr connection, Exchange& exchange) {
   const bool started = connection->Start(
@@ -179,7 +175,9 @@ void OriginPool::Lend(ConnectionPtr connection) {
 }
 
 void OriginPool::Return(ConnectionPtr connection, bool reusable) {
-  if (reusable && !IsWorn(*connection)) return Release(std::move(connection));
+  if (reusable && context_.loop.Now() < connection->retires_at()) {
+    return Release(std::move(connection));
+  }
   Drop(connection);
   ServeNextWaiting();
 }
@@ -207,11 +205,12 @@ OriginPool::ConnectionPtr OriginPool::TakeIdle(bool repeatable) {
       repeatable ? context_.options.max_idle_time
                  : context_.options.max_idle_time_unrepeatable;
   while (!idle_.empty()) {
-    const absl::Duration age =
-        context_.loop.Now() - idle_.back()->resting_since();
+    const absl::Time now = context_.loop.Now();
+    const absl::Duration age = now - idle_.back()->resting_since();
     if (age >= max_age) return nullptr;
     ConnectionPtr connection = RemoveIdle(std::prev(idle_.end()));
-    if (!IsWorn(*connection) && (age < kLookAfter || !connection->IsSpent())) {
+    if (now < connection->retires_at() &&
+        (age < kLookAfter || !connection->IsSpent())) {
       return connection;
     }
     Drop(connection);

@@ -83,7 +83,6 @@ class OriginPool {
  private:
   using ConnectionPtr = std::shared_ptr<Connection>;
 
-  bool IsWorn(const Connection& connection) const;
   bool StartOn(ConnectionPtr connection, Exchange& exchange);
   void Connect(Exchange& exchange);
   void OnConnected(Exchange& exchange,
