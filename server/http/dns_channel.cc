@@ -137,8 +137,8 @@ absl::StatusOr<std::unique_ptr<DnsChannel>> DnsChannel::Create(
   options.tries = kTries;
   options.sock_state_cb = OnSocket;
   options.sock_state_cb_data = self.get();
-  const int given = ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                    ARES_OPT_SOCK_STATE_CB;
+  int given = ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+              ARES_OPT_SOCK_STATE_CB;
   for (auto* channel : {&self->hosts_, &self->dns_}) {
     ares_channeldata* made = nullptr;
     if (const int status = ares_init_options(&made, &options, given);
@@ -147,8 +147,11 @@ absl::StatusOr<std::unique_ptr<DnsChannel>> DnsChannel::Create(
           absl::StrCat("read /etc/resolv.conf: ", TextOf(status)));
     }
     channel->reset(made);
+    // Both families have to find the same name, so the search is ours.
     lookups[0] = 'b';
+    given |= ARES_OPT_DOMAINS;
   }
+  self->ReadSearchList();
   if (servers.empty()) return self;
   if (const int status =
           ares_set_servers_ports_csv(self->dns_.get(), servers.c_str());
@@ -157,6 +160,27 @@ absl::StatusOr<std::unique_ptr<DnsChannel>> DnsChannel::Create(
         absl::StrCat("take `", servers, "` for DNS servers: ", TextOf(status)));
   }
   return self;
+}
+
+void DnsChannel::ReadSearchList() {
+  ares_options read{};
+  int given = 0;
+  if (ares_save_options(hosts_.get(), &read, &given) == ARES_SUCCESS) {
+    ndots_ = read.ndots;
+    search_.assign(read.domains, read.domains + std::max(read.ndomains, 0));
+  }
+  ares_destroy_options(&read);
+}
+
+std::vector<std::string> DnsChannel::Candidates(const std::string& name) const {
+  if (name.ends_with('.')) return {name};
+  std::vector<std::string> names;
+  for (const std::string& domain : search_) {
+    names.push_back(absl::StrCat(name, ".", domain));
+  }
+  const bool first = std::count(name.begin(), name.end(), '.') >= ndots_;
+  names.insert(first ? names.begin() : names.end(), name);
+  return names;
 }
 
 DnsChannel::~DnsChannel() {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
@@ -42,8 +43,13 @@ class DnsChannel {
   // What /etc/hosts says, both families; empty where it does not know the name.
   Addresses FromHostsFile(const std::string& name);
 
-  // `done` is called on the loop, never inside. It takes 15 s for each server
-  // at the most: 4 questions, the first of which waits 1 s for its answer.
+  // The names that `name` may be short for, in the order in which to ask for
+  // them: by the search list and the ndots of /etc/resolv.conf.
+  std::vector<std::string> Candidates(const std::string& name) const;
+
+  // Asks for this very name; `done` is called on the loop, never inside. It
+  // takes 15 s for each server at the most: 4 questions, the first of which
+  // waits 1 s for its answer.
   void Ask(const std::string& name, Family family, Done done);
 
  private:
@@ -61,12 +67,15 @@ class DnsChannel {
   void Watch(int socket, bool read, bool write);
   void Process(int readable, int writable);
   void Tick();
+  void ReadSearchList();
 
   AsioLoop& loop_;
   // Before the channels, which close their sockets when they end.
   absl::flat_hash_map<int, std::shared_ptr<Socket>> sockets_;
   std::unique_ptr<ares_channeldata, Closer> hosts_;  // reads /etc/hosts only
   std::unique_ptr<ares_channeldata, Closer> dns_;
+  std::vector<std::string> search_;
+  int ndots_ = 1;
   int unanswered_ = 0;
   TimerId tick_ = kNoTimer;
 };

@@ -94,10 +94,17 @@ void NameResolver::Start(const std::string& name, Lookup& lookup) {
     loop_.Post([this, name] { Finish(name); });
     return;
   }
+  lookup.candidates = lookup.channel->Candidates(name);
+  AskBothFamilies(name, lookup);
+}
+
+void NameResolver::AskBothFamilies(const std::string& name, Lookup& lookup) {
   for (const auto family : {DnsChannel::Family::kV6, DnsChannel::Family::kV4}) {
-    lookup.channel->Ask(name, family, [this, name, family](DnsAnswer answer) {
-      OnFamily(name, family, std::move(answer));
-    });
+    ++lookup.missing;
+    lookup.channel->Ask(lookup.candidates[lookup.asked], family,
+                        [this, name, family](DnsAnswer answer) {
+                          OnFamily(name, family, std::move(answer));
+                        });
   }
 }
 
@@ -112,7 +119,11 @@ void NameResolver::OnFamily(const std::string& name, DnsChannel::Family family,
     lookup.failure = std::move(answer.status);
   }
   if (--lookup.missing == 0) {
-    Finish(name);
+    const bool found = !lookup.v6.empty() || !lookup.v4.empty();
+    if (found || ++lookup.asked == lookup.candidates.size()) {
+      return Finish(name);
+    }
+    AskBothFamilies(name, lookup);
   } else if (lookup.head_start == kNoTimer && answer.status.ok()) {
     TellEarly(lookup, /*news=*/true);
   }
@@ -141,15 +152,15 @@ void NameResolver::Finish(const std::string& name) {
   --in_flight_;
   loop_.Cancel(lookup->head_start);
   const absl::Time now = loop_.Now();
-  if (Addresses found = Interleave(lookup->v6, lookup->v4); !found.empty()) {
-    cache_.Store(name, std::move(found), lookup->ttl, now);
-  } else if (absl::IsNotFound(lookup->failure)) {
-    cache_.StoreMissing(name, lookup->failure, now);
+  NameAnswer answer{Interleave(lookup->v6, lookup->v4)};
+  if (!answer.addresses.empty()) {
+    cache_.Store(name, answer.addresses, lookup->ttl, now);
+  } else if (answer.status = lookup->failure; absl::IsNotFound(answer.status)) {
+    cache_.StoreMissing(name, answer.status, now);
   } else {
-    cache_.StoreFailure(name, lookup->failure, now);
+    cache_.StoreFailure(name, answer.status, now);
+    answer.addresses = std::move(lookup->older);
   }
-  NameCache::Known known = cache_.Find(name, now);
-  const NameAnswer answer{std::move(known.addresses), std::move(known.status)};
   for (Caller& caller : lookup->callers) caller.on_answer(answer);
   StartNext();
 }

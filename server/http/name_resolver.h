@@ -68,7 +68,9 @@ class NameResolver {
   struct Lookup {
     Addresses older;
     std::shared_ptr<DnsChannel> channel;  // nullptr: it waits for its turn
-    int missing = 2;                      // families
+    std::vector<std::string> candidates;  // what the name may be short for
+    std::size_t asked = 0;                // of those, at present
+    int missing = 0;                      // families
     Addresses v6;
     Addresses v4;
     absl::Duration ttl = absl::InfiniteDuration();
@@ -83,6 +85,7 @@ class NameResolver {
   void Ask(const std::string& name, OnAnswer on_answer);
   void StartNext();
   void Start(const std::string& name, Lookup& lookup);
+  void AskBothFamilies(const std::string& name, Lookup& lookup);
   void OnFamily(const std::string& name, DnsChannel::Family family,
                 DnsAnswer answer);
   static void TellEarly(Lookup& lookup, bool news);

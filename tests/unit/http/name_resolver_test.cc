@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/dns_server.h"
+#include "tests/support/scoped_environment.h"
 
 namespace coord {
 namespace {
@@ -113,6 +114,21 @@ TEST_F(NameResolverTest, AnAliasIsFollowed) {
   dns_.Set("alias.test", {.alias_of = "a.test"});
   dns_.Set("a.test", {.addresses = {"10.0.0.1"}});
   EXPECT_THAT(Texts(Resolve("alias.test")), ElementsAre("10.0.0.1"));
+}
+
+TEST_F(NameResolverTest, BothFamiliesAreOfTheFirstNameInTheSearchList) {
+  const ScopedEnvironment search("LOCALDOMAIN", "one.test two.test");
+  dns_.Set("a.one.test", {.addresses = {"10.0.0.1"}});
+  dns_.Set("a.two.test", {.addresses = {"10.0.0.2", "fd00::2"}});
+  dns_.Set("b.two.test", {.addresses = {"10.0.0.2"}});
+  EXPECT_THAT(Texts(Resolve("a")), ElementsAre("10.0.0.1"));
+  EXPECT_THAT(Texts(Resolve("b")), ElementsAre("10.0.0.2"));
+  EXPECT_EQ(Resolve("c").status, absl::NotFoundError("no such name"));
+  EXPECT_EQ(dns_.asked("c"), 1);
+  EXPECT_EQ(Resolve("a.").status, absl::NotFoundError("no such name"));
+  // One with a dot is asked for as it is first.
+  dns_.Set("a.b", {.addresses = {"10.0.0.3"}});
+  EXPECT_THAT(Texts(Resolve("a.b")), ElementsAre("10.0.0.3"));
 }
 
 TEST_F(NameResolverTest, HostsFileIsReadAndNobodyIsAsked) {
