@@ -200,10 +200,16 @@ void DeclareConnections(CLI::App& app, Config& config) {
              config.http_client.ca_file,
              "PEM bundle that https servers are verified by; default: the "
              "system's");
-  group.Text("--dns-servers", "CLUSTERD_DNS_SERVERS", "HOST[:PORT],...",
-             config.names.servers,
-             "who is asked for addresses of names that are not in /etc/hosts; "
-             "default: the servers of /etc/resolv.conf");
+  group.Text("--dns-servers", "CLUSTERD_DNS_SERVERS", "ADDRESS[:PORT],...",
+             "those of /etc/resolv.conf",
+             "who is asked for names that are not in /etc/hosts",
+             [&config](const std::string& text) -> std::string {
+               if (!text.empty() && !IsAddressList(text)) {
+                 return "is not ADDRESS[:PORT],... of IP addresses";
+               }
+               config.names.servers = text;
+               return "";
+             });
   group.Duration("--max-connection-age", "CLUSTERD_MAX_CONNECTION_AGE",
                  config.http_client.max_connection_age, absl::Seconds(1),
                  absl::Hours(24 * 365),

@@ -1,7 +1,11 @@
 #include "server/host_port.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "common/text_view.h"
 #include "common/url.h"
 
@@ -13,6 +17,12 @@ std::string HttpUrlOf(const std::string& address) {
   const bool bare =
       !address.starts_with('[') && address.find(':') != address.rfind(':');
   return bare ? "http://[" + address + "]" : "http://" + address;
+}
+
+bool IsAddress(const std::string& text) {
+  in6_addr room{};
+  return inet_pton(AF_INET, text.c_str(), &room) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), &room) == 1;
 }
 
 }  // namespace
@@ -35,6 +45,18 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text) {
     return wrong;
   }
   return HostPort{std::string(host), static_cast<std::uint16_t>(port)};
+}
+
+bool IsAddressList(const std::string& text) {
+  for (const auto each : absl::StrSplit(text, ',')) {
+    const std::string address(each);
+    if (IsAddress(address)) continue;
+    const absl::StatusOr<HostPort> parsed = ParseHostPort(address);
+    if (!parsed.ok() || parsed->port == 0 || !IsAddress(parsed->host)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool IsReachableAddress(const std::string& text) {

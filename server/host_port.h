@@ -19,6 +19,10 @@ struct HostPort {
 // INVALID_ARGUMENT; the message goes after the text that was wrong.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 
+// Whether `text` is `ADDRESS[:PORT],…`, each address of IPv4 or IPv6 and no
+// name, in brackets where it is IPv6 and has a port.
+bool IsAddressList(const std::string& text);
+
 // Whether `text` is `HOST` or `HOST:PORT`, fit for a URL, and names a machine:
 // not 0.0.0.0, not [::]. A bare IPv6 address needs no brackets.
 bool IsReachableAddress(const std::string& text);

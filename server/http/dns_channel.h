@@ -33,8 +33,8 @@ class DnsChannel {
   enum class Family { kV4, kV6 };
   using Done = absl::AnyInvocable<void(DnsAnswer) &&>;
 
-  // Asks `servers` (`HOST[:PORT],…`), or those of /etc/resolv.conf as it is now
-  // when it is empty. Errors: INVALID_ARGUMENT when they can't be read.
+  // Asks `servers` (`ADDRESS[:PORT],…`), or those of /etc/resolv.conf as it is
+  // now when it is empty. Errors: INVALID_ARGUMENT when they can't be read.
   static absl::StatusOr<std::unique_ptr<DnsChannel>> Create(
       AsioLoop& loop, const std::string& servers);
   // What was asked is not answered. On the loop, or after it stopped.

@@ -22,7 +22,7 @@
 namespace coord {
 
 struct NameResolverOptions {
-  // `HOST[:PORT],…` to ask; empty: those of /etc/resolv.conf, which is read
+  // `ADDRESS[:PORT],…` to ask; empty: those of /etc/resolv.conf, which is read
   // again when it has changed.
   std::string servers;
   NameCacheOptions cache;

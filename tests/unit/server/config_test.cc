@@ -71,6 +71,24 @@ TEST(CommandLine, AdvertiseTakesAnAddressThatOthersReach) {
                         "machine"));
 }
 
+TEST(CommandLine, WhoIsAskedForNamesIsAnAddress) {
+  EXPECT_EQ(ParseOk({}).names.servers, "");
+  EXPECT_EQ(ParseOk({"--dns-servers="}).names.servers, "");
+  EXPECT_EQ(ParseOk({"--dns-servers=10.0.0.2:53,fd00::2"}).names.servers,
+            "10.0.0.2:53,fd00::2");
+  const EarlyExit exit = ParseExit({"--dns-servers=dns.test"});
+  EXPECT_EQ(exit.exit_code, 2);
+  EXPECT_THAT(exit.text,
+              HasSubstr("is not ADDRESS[:PORT],... of IP addresses"));
+}
+
+TEST(CommandLine, ConnectionsHaveAnAge) {
+  EXPECT_EQ(ParseOk({}).http_client.max_connection_age, absl::Minutes(5));
+  EXPECT_EQ(
+      ParseOk({"--max-connection-age=30s"}).http_client.max_connection_age,
+      absl::Seconds(30));
+}
+
 TEST(CommandLine, SessionsGetTimeAfterARestart) {
   EXPECT_EQ(ParseOk({}).registrar.resume_grace, absl::Seconds(45));
   EXPECT_EQ(ParseOk({"--resume_grace=0"}).registrar.resume_grace,

@@ -23,6 +23,17 @@ TEST(HostPort, AnythingElseIsRefusedWithAnExample) {
   }
 }
 
+TEST(AddressList, HoldsNoNames) {
+  for (const char* text : {"10.0.0.2", "10.0.0.2:53", "fd00::2", "[fd00::2]:53",
+                           "10.0.0.2,[fd00::2]:5353"}) {
+    EXPECT_TRUE(IsAddressList(text)) << text;
+  }
+  for (const char* text : {"", "a.test", "a.test:53", "10.0.0.2:0", "10.0.0.2,",
+                           "10.0.0.2 10.0.0.3"}) {
+    EXPECT_FALSE(IsAddressList(text)) << text;
+  }
+}
+
 TEST(ReachableAddress, NamesAMachineWithOrWithoutAPort) {
   for (const char* text : {"10.0.0.7", "10.0.0.7:7780", "node-7.test", "[::1]",
                            "[fd00::7]:7780", "fd00::7", "localhost:1"}) {
