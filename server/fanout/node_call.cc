@@ -120,11 +120,11 @@ void NodeCall::HedgeStarted(RequestId id) {
   ++attempts;
 }
 
-void NodeCall::RequestEnded(bool sent, bool got_answer) {
+void NodeCall::RequestEnded(bool sent, bool got_answer, bool heard) {
   unreachable = false;
+  if (got_answer || heard) silent = false;
   if (got_answer) {
     answered = true;
-    silent = false;
   } else if (sent) {
     lost = true;
   }

@@ -117,7 +117,7 @@ class RunningCall final : public LaneCall,
   RequestId Send(Index i, Which which);
   void StartAttempt(Index i, absl::Time now);
   void EndAttempt(Index i);
-  bool CancelRequests(Index i);
+  GivenUp CancelRequests(Index i);
   void OnOutcome(Index i, Which which, HttpOutcome outcome);
   void OnAnswer(Index i, Which which, HttpResponse response, absl::Time now);
   void OnError(Index i, HttpError error, absl::Time now);

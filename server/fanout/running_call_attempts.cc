@@ -12,8 +12,6 @@
 namespace coord {
 namespace {
 
-constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
-
 // A hedge that follows sooner would be load without a gain.
 constexpr absl::Duration kLeastHedgeDelay = absl::Milliseconds(1);
 
@@ -60,8 +58,7 @@ RequestId RunningCall::Send(Index i, Which which) {
   request.max_body_bytes = engine_.options.max_node_answer_bytes;
   request.room = this;
   request.room_key = i;
-  request.connect_timeout =
-      std::min(kConnectTimeout, engine_.options.request_timeout);
+  request.connect_timeout = engine_.options.request_timeout;
   return lane_.transport.Send(std::move(request),
                               [this, i, which](HttpOutcome outcome) {
                                 OnOutcome(i, which, std::move(outcome));
@@ -87,7 +84,7 @@ void RunningCall::OnAnswer(Index i, Which which, HttpResponse response,
                            absl::Time now) {
   NodeCall& node = plan_.nodes[i];
   NodeOutcome& outcome = plan_.outcomes[i];
-  node.RequestEnded(/*sent=*/true, /*got_answer=*/true);
+  node.RequestEnded(/*sent=*/true, /*got_answer=*/true, /*heard=*/true);
   const bool token_refused =
       response.status == 403 && !token_.empty() && node.token == 1;
   const bool may_repeat = MayRepeat(response, call_.retry, plan_.idempotent);
@@ -106,8 +103,9 @@ void RunningCall::OnAnswer(Index i, Which which, HttpResponse response,
 
 void RunningCall::OnError(Index i, HttpError error, absl::Time now) {
   NodeCall& node = plan_.nodes[i];
-  node.RequestEnded(error.sent, error.answered);
-  node.unreachable = error.kind == HttpError::Kind::kUnreachable;
+  node.RequestEnded(error.sent, error.answered, error.heard);
+  node.unreachable =
+      error.kind == HttpError::Kind::kUnreachable && !error.heard;
   const bool may_repeat = MayRepeat(error, plan_.idempotent);
   TakeError(std::move(error), plan_.outcomes[i]);
   if (node.in_flight()) return;
@@ -129,7 +127,9 @@ void RunningCall::OnAttemptTimeout(Index i, absl::Time now) {
     error.emplace(HttpError{.kind = HttpError::Kind::kTimeout,
                             .message = absl::StrCat("no answer ", within)});
   }
-  error->sent = CancelRequests(i);
+  const GivenUp known = CancelRequests(i);
+  error->sent = known.sent;
+  error->heard = known.heard;
   OnError(i, *std::move(error), now);
 }
 
@@ -138,7 +138,7 @@ void RunningCall::EndAttempt(Index i) {
   NodeCall& node = plan_.nodes[i];
   node.state = NodeCall::State::kReady;
   node.hedge_due = absl::InfiniteFuture();
-  node.lost |= CancelRequests(i);
+  node.lost |= CancelRequests(i).sent;
   if (node.grown > 0 || node.held_up) {
     ledger_.End(i, std::exchange(node.grown, 0));
     node.held_up = false;
@@ -146,18 +146,20 @@ void RunningCall::EndAttempt(Index i) {
   --in_flight_;
 }
 
-// Whether a byte of what was in flight may have left this machine.
-bool RunningCall::CancelRequests(Index i) {
+// What is known of all that was in flight.
+GivenUp RunningCall::CancelRequests(Index i) {
   NodeCall& node = plan_.nodes[i];
-  bool sent = false;
+  GivenUp known;
   if (node.request != kNoRequest) {
-    sent = lane_.transport.Cancel(std::exchange(node.request, kNoRequest));
+    known = lane_.transport.Cancel(std::exchange(node.request, kNoRequest));
   }
   if (node.hedge != kNoRequest) {
-    sent |= lane_.transport.Cancel(node.hedge);
+    const GivenUp hedge = lane_.transport.Cancel(node.hedge);
+    known.sent |= hedge.sent;
+    known.heard |= hedge.heard;
     EndHedge(i);
   }
-  return sent;
+  return known;
 }
 
 // --- Room for answers ---

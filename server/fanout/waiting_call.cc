@@ -16,7 +16,7 @@ constexpr int kMayWait = 4;
 constexpr int kMustBeLeft = 2;
 constexpr absl::Duration kDrainRetryAfter = absl::Seconds(1);
 
-absl::Status GivenUp() {
+absl::Status CallerGaveUp() {
   return MakeError(Reason::kCancelled, "call cluster: the caller gave up");
 }
 
@@ -104,7 +104,7 @@ void WaitingCall::OnCancel() {
     return;
   }
   engine_.observer.OnCallWaited(lane_.loop.Now() - start_);
-  Refuse(GivenUp());
+  Refuse(CallerGaveUp());
 }
 
 // One that was admitted meanwhile finds its lane stopped.
@@ -123,7 +123,7 @@ absl::Status WaitingCall::Run() {
   const absl::Duration waited = lane_.loop.Now() - start_;
   absl::Status refusal;
   if (cancelled_) {
-    refusal = GivenUp();
+    refusal = CallerGaveUp();
   } else if (lane_.stopped) {
     refusal = Draining();
   } else if (waited > call_.time_left / kMustBeLeft) {

@@ -90,9 +90,9 @@ class HttpClient::Impl {
     return id;
   }
 
-  bool Cancel(RequestId id) {
+  GivenUp Cancel(RequestId id) {
     const auto it = exchanges_.find(id);
-    if (it == exchanges_.end()) return false;
+    if (it == exchanges_.end()) return {};
     const std::unique_ptr<Exchange> exchange = std::move(it->second);
     exchanges_.erase(it);
     return GiveUp(*exchange);
@@ -141,9 +141,10 @@ class HttpClient::Impl {
     context_.loop.Cancel(std::exchange(it->second->timer, kNoTimer));
   }
 
-  bool GiveUp(Exchange& exchange) {
+  GivenUp GiveUp(Exchange& exchange) {
     context_.loop.Cancel(exchange.timer);
-    return exchange.pool->Abandon(exchange);
+    const bool heard = exchange.connection && exchange.connection->heard();
+    return {exchange.pool->Abandon(exchange), heard};
   }
 
   void TimeOut(Exchange& exchange) {
@@ -156,7 +157,9 @@ class HttpClient::Impl {
                             ": no answer ", within)};
       error->answered = exchange.connection && exchange.connection->answered();
     }
-    error->sent = exchange.pool->Abandon(exchange);
+    const GivenUp known = GiveUp(exchange);
+    error->sent = known.sent;
+    error->heard = known.heard;
     Finish(exchange, *std::move(error));
   }
 
@@ -214,7 +217,7 @@ RequestId HttpClient::Send(HttpRequest request, Done done) {
   return impl_->Send(std::move(request), std::move(done));
 }
 
-bool HttpClient::Cancel(RequestId id) { return impl_->Cancel(id); }
+GivenUp HttpClient::Cancel(RequestId id) { return impl_->Cancel(id); }
 
 void HttpClient::GoOn(RequestId id) { impl_->GoOn(id); }
 

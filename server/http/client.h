@@ -54,7 +54,7 @@ class HttpClient final : public HttpTransport {
   ~HttpClient() override;
 
   RequestId Send(HttpRequest request, Done done) override;
-  bool Cancel(RequestId id) override;
+  GivenUp Cancel(RequestId id) override;
   void GoOn(RequestId id) override;
   std::optional<HttpError> HeldUpBy(RequestId id,
                                     std::string_view how_long) const override;

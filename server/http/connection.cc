@@ -238,10 +238,11 @@ void Connection::OnReadError(ErrorCode error) {
 }
 
 void Connection::Fail(HttpError::Kind kind, std::string_view cause) {
-  Finish(HttpError{kind, sent_, answered(),
-                   absl::StrCat("read answer from ", peer_, ": ",
-                                AbslView(cause))},
-         false);
+  HttpError error{
+      kind, sent_, answered(),
+      absl::StrCat("read answer from ", peer_, ": ", AbslView(cause))};
+  error.heard = heard();
+  Finish(std::move(error), false);
 }
 
 void Connection::Finish(HttpOutcome outcome, bool reusable) {

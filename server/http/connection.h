@@ -63,6 +63,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   // Of the request in flight: see HttpError.
   bool sent() const { return sent_; }
   bool answered() const { return parser_.got_header(); }
+  bool heard() const { return answer_bytes_ > 0; }
 
   void OnBodyWanted() override;
   void OnBodyGivenUp() override;
@@ -120,10 +121,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 
+  std::size_t answer_bytes_ = 0;  // have come
+
   // Of an answer that is not streamed.
   AnswerRoom* room_ = nullptr;
   std::uint64_t room_key_ = 0;
-  std::size_t answer_bytes_ = 0;   // have come
   std::size_t granted_bytes_ = 0;  // may come
   bool held_up_ = false;           // until GoOn
 

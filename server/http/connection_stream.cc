@@ -44,11 +44,11 @@ void Connection::OnStreamed(BodyWriter::End end) {
     case BodyWriter::End::kWriteFailed:
       return OnWriteFailed();
     case BodyWriter::End::kSourceBroke:
-      return Finish(
-          HttpError{
-              HttpError::Kind::kConnectionLost, sent_, answered(),
-              absl::StrCat("send request to ", peer_, ": its body broke off")},
-          false);
+      HttpError error{
+          HttpError::Kind::kConnectionLost, sent_, answered(),
+          absl::StrCat("send request to ", peer_, ": its body broke off")};
+      error.heard = heard();
+      return Finish(std::move(error), false);
   }
 }
 

@@ -181,8 +181,10 @@ void Connector::Handshake() {
 }
 
 void Connector::FailHandshake(std::string_view cause) {
-  Fail(absl::UnavailableError(absl::StrCat(
-      "tls handshake with ", HostAndPort(origin_), ": ", AbslView(cause))));
+  const std::string message = absl::StrCat(
+      "tls handshake with ", HostAndPort(origin_), ": ", AbslView(cause));
+  Fail(WasHeard(*stream_->tls) ? absl::UnauthenticatedError(message)
+                               : absl::UnavailableError(message));
 }
 
 // What an older answer of the DNS leads to may be somebody else by now.

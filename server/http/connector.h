@@ -25,7 +25,8 @@ namespace coord {
 class Connector : public std::enable_shared_from_this<Connector> {
  public:
   // Errors: UNAVAILABLE (`connect 127.0.0.1:80: no route to host`),
-  // FAILED_PRECONDITION when the connection was refused; and two that say
+  // FAILED_PRECONDITION when the connection was refused, UNAUTHENTICATED when a
+  // TLS handshake failed in which the other side was heard; and two that say
   // nothing about the other side: NOT_FOUND when the name has no address that
   // the DNS confirms (`resolve a.test: no answer from the DNS`),
   // RESOURCE_EXHAUSTED when this process or machine is out of sockets.

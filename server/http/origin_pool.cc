@@ -28,6 +28,7 @@ HttpError ErrorOf(const absl::Status& status) {
     error.kind = HttpError::Kind::kOverloaded;
   } else {
     error.refused = absl::IsFailedPrecondition(status);
+    error.heard = absl::IsUnauthenticated(status);
   }
   return error;
 }

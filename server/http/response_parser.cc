@@ -1,232 +1,175 @@
 #include "server/http/response_parser.h"
 
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/optional.hpp>
-#include <optional>
+#include <limits>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/text_view.h"
 
 namespace coord {
 namespace {
 
-namespace http = boost::beast::http;
-using ErrorCode = boost::beast::error_code;
-using BeastView = boost::beast::string_view;
-
-constexpr int kMaxInterimAnswers = 32;
+constexpr int kMaxInterimAnswers = 100;
 // A length that a server announces reserves no more than this: memory comes
 // with the bytes, not with the promise.
 constexpr std::uint64_t kMaxReserve = 256 << 10;
-constexpr std::size_t kUsualHeaders = 8;
 
 bool IsAmong(StreamedAnswers streamed, int status) {
-  return status / 100 != 1 && streamed != StreamedAnswers::kNone &&
-         (streamed == StreamedAnswers::kAll || status / 100 != 2);
+  return streamed == StreamedAnswers::kAll ||
+         (streamed == StreamedAnswers::kAllBut2xx && status / 100 != 2);
 }
 
-class Parser final : public http::basic_parser<false> {
- public:
-  Parser(bool to_head, std::size_t max_body_bytes, StreamedAnswers streamed)
-      : streamed_answers_(streamed) {
-    eager(true);
-    skip(to_head);
-    header_limit(kMaxResponseHeaderBytes);
-    body_limit(max_body_bytes);
-  }
+absl::Status HeadOverLimit() {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("headers are over ", kMaxResponseHeaderBytes, " bytes"));
+}
 
-  HttpResponse& response() { return response_; }
-  bool interim() const { return response_.status / 100 == 1; }
-  bool streamed() const { return streamed_; }
-
- private:
-  void on_request_impl(http::verb, BeastView, BeastView, int,
-                       ErrorCode&) override {}
-
-  void on_response_impl(int status, BeastView, int version,
-                        ErrorCode& ec) override {
-    response_.status = status;
-    response_.headers.reserve(kUsualHeaders);
-    http11_ = version >= 11;
-    if (status < 100 || status == 101) ec = http::error::bad_status;
-    streamed_ = IsAmong(streamed_answers_, status);
-    if (streamed_) body_limit(boost::none);
-  }
-
-  void on_field_impl(http::field field, BeastView name, BeastView value,
-                     ErrorCode& ec) override {
-    if (is_header_done()) return;
-    // Beast limits what it has not taken yet, not the whole.
-    header_bytes_ += name.size() + value.size() + 4;
-    if (header_bytes_ > kMaxResponseHeaderBytes) {
-      ec = http::error::header_limit;
-      return;
-    }
-    // Beast takes other codings for a body without any.
-    if (field == http::field::transfer_encoding &&
-        (!http11_ || !absl::EqualsIgnoreCase(AbslView(value), "chunked"))) {
-      ec = http::error::bad_transfer_encoding;
-      return;
-    }
-    response_.headers.push_back({std::string(name), std::string(value)});
-  }
-
-  void on_header_impl(ErrorCode&) override {}
-
-  void on_body_init_impl(const boost::optional<std::uint64_t>& length,
-                         ErrorCode&) override {
-    if (streamed_ || !length) return;
-    response_.body.reserve(std::min(*length, kMaxReserve));
-  }
-
-  std::size_t on_body_impl(BeastView data, ErrorCode&) override {
-    response_.body.append(data.data(), data.size());
-    return data.size();
-  }
-
-  void on_chunk_header_impl(std::uint64_t, BeastView, ErrorCode&) override {}
-
-  std::size_t on_chunk_body_impl(std::uint64_t, BeastView data,
-                                 ErrorCode&) override {
-    response_.body.append(data.data(), data.size());
-    return data.size();
-  }
-
-  void on_finish_impl(ErrorCode&) override {}
-
-  const StreamedAnswers streamed_answers_;
-  bool streamed_ = false;
-  bool http11_ = false;
-  std::size_t header_bytes_ = 0;
-  HttpResponse response_;
-};
+absl::Status BodyOverLimit(std::uint64_t limit) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("body is over ", limit, " bytes"));
+}
 
 }  // namespace
 
-class ResponseParser::Impl {
- public:
-  void Start(bool to_head, std::size_t max_body_bytes,
-             StreamedAnswers streamed) {
-    to_head_ = to_head;
-    max_body_bytes_ = max_body_bytes;
-    streamed_answers_ = streamed;
-    interim_answers_ = 0;
-    got_header_ = false;
-    parser_.emplace(to_head, max_body_bytes, streamed);
-  }
-
-  Progress Parse(std::string_view data, std::size_t& taken) {
-    taken = 0;
-    for (;;) {
-      ErrorCode ec;
-      const std::size_t n = parser_->put(
-          boost::asio::buffer(data.data() + taken, data.size() - taken), ec);
-      taken += n;
-      got_header_ = parser_->is_header_done() && !parser_->interim();
-      if (ec && ec != http::error::need_more) return Fail(ec);
-      if (parser_->is_done() && !parser_->interim()) return Progress::kDone;
-      if (!parser_->is_done()) {
-        if (data.size() - taken < kMaxResponseHeaderBytes) {
-          return Progress::kNeedMore;
-        }
-        return Fail(got_header_ ? http::error::bad_chunk
-                                : http::error::header_limit);
-      }
-      if (++interim_answers_ > kMaxInterimAnswers) {
-        return Fail(http::error::bad_status);
-      }
-      parser_.emplace(to_head_, max_body_bytes_, streamed_answers_);
-      if (taken == data.size()) return Progress::kNeedMore;
-    }
-  }
-
-  Progress ParseEnd() {
-    ErrorCode ec = http::error::end_of_stream;
-    if (parser_->got_some()) parser_->put_eof(ec);
-    if (!ec) return Progress::kDone;
-    error_kind_ = HttpError::Kind::kConnectionLost;
-    error_ = "connection closed by the server";
-    return Progress::kFailed;
-  }
-
-  bool got_header() const { return got_header_; }
-  bool keep_alive() const { return parser_->keep_alive(); }
-  HttpResponse TakeResponse() { return std::move(parser_->response()); }
-  bool streamed() const { return got_header_ && parser_->streamed(); }
-  HttpResponse TakeHead() {
-    HttpResponse& response = parser_->response();
-    return {response.status, std::move(response.headers), {}};
-  }
-  std::optional<std::uint64_t> length() const {
-    const auto length = parser_->content_length();
-    return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
-  }
-  std::string TakePiece() {
-    return std::exchange(parser_->response().body, {});
-  }
-  HttpError::Kind error_kind() const { return error_kind_; }
-  const std::string& error() const { return error_; }
-
- private:
-  Progress Fail(ErrorCode ec) {
-    if (ec == http::error::body_limit) {
-      error_kind_ = HttpError::Kind::kTooLarge;
-      error_ = absl::StrCat("body is over ", max_body_bytes_, " bytes");
-    } else if (ec == http::error::header_limit) {
-      error_kind_ = HttpError::Kind::kTooLarge;
-      error_ =
-          absl::StrCat("headers are over ", kMaxResponseHeaderBytes, " bytes");
-    } else {
-      error_kind_ = HttpError::Kind::kBadResponse;
-      error_ = absl::StrCat("malformed answer: ", ec.message());
-    }
-    return Progress::kFailed;
-  }
-
-  bool to_head_ = false;
-  std::size_t max_body_bytes_ = 0;
-  StreamedAnswers streamed_answers_ = StreamedAnswers::kNone;
-  int interim_answers_ = 0;
-  bool got_header_ = false;
-  std::optional<Parser> parser_;
-  HttpError::Kind error_kind_ = HttpError::Kind::kBadResponse;
-  std::string error_;
-};
-
-ResponseParser::ResponseParser() : impl_(std::make_unique<Impl>()) {}
-ResponseParser::~ResponseParser() = default;
-
 void ResponseParser::Start(bool to_head, std::size_t max_body_bytes,
                            StreamedAnswers streamed) {
-  impl_->Start(to_head, max_body_bytes, streamed);
+  to_head_ = to_head;
+  max_body_bytes_ = max_body_bytes;
+  streamed_answers_ = streamed;
+  stage_ = Stage::kHead;
+  head_ = {};
+  head_bytes_ = 0;
+  interim_answers_ = 0;
+  streamed_ = false;
+  chunks_ = {};
+  body_bytes_ = 0;
+  response_ = {};
 }
 
 ResponseParser::Progress ResponseParser::Parse(std::string_view data,
                                                std::size_t& taken) {
-  return impl_->Parse(data, taken);
+  taken = 0;
+  while (stage_ == Stage::kHead) {
+    const std::string_view rest = data.substr(taken);
+    const std::optional<HttpLine> line = FirstLine(rest);
+    if (!line) {
+      const absl::Status status = CheckBeginning(rest);
+      return status.ok() ? Progress::kNeedMore : Fail(status);
+    }
+    taken += line->size;
+    head_bytes_ += line->size;
+    const absl::Status status = head_bytes_ > kMaxResponseHeaderBytes
+                                    ? HeadOverLimit()
+                                    : TakeHeadLine(line->text);
+    if (!status.ok()) return Fail(status);
+  }
+  if (stage_ == Stage::kBody) {
+    std::size_t size = 0;
+    const absl::Status status = TakeBody(data.substr(taken), size);
+    taken += size;
+    if (!status.ok()) return Fail(status);
+  }
+  return stage_ == Stage::kDone ? Progress::kDone : Progress::kNeedMore;
+}
+
+// One that greets in a protocol of its own may never send a line end.
+absl::Status ResponseParser::CheckBeginning(std::string_view line) const {
+  if (head_.status() == 0 && !ResponseHead::MayBeStatusLine(line)) {
+    return absl::InvalidArgumentError("it is not HTTP");
+  }
+  return head_bytes_ + line.size() < kMaxResponseHeaderBytes ? absl::OkStatus()
+                                                             : HeadOverLimit();
+}
+
+absl::Status ResponseParser::TakeHeadLine(std::string_view line) {
+  if (!line.empty() || head_.status() == 0) return head_.TakeLine(line);
+  if (absl::Status status = head_.Finish(to_head_); !status.ok()) {
+    return status;
+  }
+  if (head_.status() / 100 != 1) return BeginBody();
+  if (++interim_answers_ > kMaxInterimAnswers) {
+    return absl::InvalidArgumentError("interim answers without an end");
+  }
+  head_ = {};
+  head_bytes_ = 0;
+  return absl::OkStatus();
+}
+
+absl::Status ResponseParser::BeginBody() {
+  using Framing = ResponseHead::Framing;
+  response_.status = head_.status();
+  response_.headers = head_.TakeHeaders();
+  streamed_ = IsAmong(streamed_answers_, response_.status);
+  if (streamed_) max_body_bytes_ = std::numeric_limits<std::uint64_t>::max();
+  const Framing framing = head_.framing();
+  const bool empty = framing == Framing::kNoBody ||
+                     (framing == Framing::kLength && head_.length() == 0);
+  stage_ = empty ? Stage::kDone : Stage::kBody;
+  if (framing != Framing::kLength) return absl::OkStatus();
+  if (head_.length() > max_body_bytes_) {
+    return BodyOverLimit(max_body_bytes_);
+  }
+  if (!streamed_) {
+    response_.body.reserve(std::min(head_.length(), kMaxReserve));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResponseParser::TakeBody(std::string_view data,
+                                      std::size_t& taken) {
+  using Framing = ResponseHead::Framing;
+  if (head_.framing() == Framing::kChunked) {
+    absl::Status status =
+        chunks_.Take(data, max_body_bytes_, taken, response_.body);
+    if (chunks_.done()) stage_ = Stage::kDone;
+    return status;
+  }
+  const bool to_length = head_.framing() == Framing::kLength;
+  const std::uint64_t left =
+      (to_length ? head_.length() : max_body_bytes_) - body_bytes_;
+  if (!to_length && data.size() > left) return BodyOverLimit(max_body_bytes_);
+  taken = static_cast<std::size_t>(std::min<std::uint64_t>(left, data.size()));
+  response_.body.append(data.substr(0, taken));
+  body_bytes_ += taken;
+  if (to_length && taken == left) stage_ = Stage::kDone;
+  return absl::OkStatus();
 }
 
 ResponseParser::Progress ResponseParser::ParseEnd() {
-  return impl_->ParseEnd();
+  if (stage_ == Stage::kBody &&
+      head_.framing() == ResponseHead::Framing::kUntilClosed) {
+    stage_ = Stage::kDone;
+    return Progress::kDone;
+  }
+  error_kind_ = HttpError::Kind::kConnectionLost;
+  error_ = "connection closed by the server";
+  return Progress::kFailed;
 }
 
-bool ResponseParser::got_header() const { return impl_->got_header(); }
-bool ResponseParser::keep_alive() const { return impl_->keep_alive(); }
-HttpResponse ResponseParser::TakeResponse() { return impl_->TakeResponse(); }
-bool ResponseParser::streamed() const { return impl_->streamed(); }
-HttpResponse ResponseParser::TakeHead() { return impl_->TakeHead(); }
+HttpResponse ResponseParser::TakeResponse() { return std::move(response_); }
+
+HttpResponse ResponseParser::TakeHead() {
+  return {response_.status, std::move(response_.headers), {}};
+}
+
 std::optional<std::uint64_t> ResponseParser::length() const {
-  return impl_->length();
+  if (head_.framing() != ResponseHead::Framing::kLength) return std::nullopt;
+  return head_.length();
 }
-std::string ResponseParser::TakePiece() { return impl_->TakePiece(); }
-HttpError::Kind ResponseParser::error_kind() const {
-  return impl_->error_kind();
+
+std::string ResponseParser::TakePiece() {
+  return std::exchange(response_.body, {});
 }
-const std::string& ResponseParser::error() const { return impl_->error(); }
+
+ResponseParser::Progress ResponseParser::Fail(const absl::Status& status) {
+  if (absl::IsResourceExhausted(status)) {
+    error_kind_ = HttpError::Kind::kTooLarge;
+    error_ = std::string(status.message());
+  } else {
+    error_kind_ = HttpError::Kind::kBadResponse;
+    error_ = absl::StrCat("malformed answer: ", status.message());
+  }
+  return Progress::kFailed;
+}
 
 }  // namespace coord

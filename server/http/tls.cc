@@ -70,6 +70,10 @@ absl::Status ExpectServer(Stream::Tls& stream, std::string_view host,
   return error ? absl::InternalError(ErrorText(error)) : absl::OkStatus();
 }
 
+bool WasHeard(Stream::Tls& stream) {
+  return BIO_number_read(SSL_get_rbio(stream.native_handle())) > 0;
+}
+
 absl::StatusOr<std::shared_ptr<ssl::context>> ClientTls(
     const std::string& ca_file) {
   if (!ca_file.empty()) return MakeClientTls(ca_file);

@@ -27,6 +27,9 @@ absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> ClientTls(
 absl::Status ExpectServer(Stream::Tls& stream, std::string_view host,
                           std::shared_ptr<std::string> fault);
 
+// Whether a byte has come from the other side, of whatever it speaks.
+bool WasHeard(Stream::Tls& stream);
+
 }  // namespace coord
 
 #endif  // SERVER_HTTP_TLS_H_

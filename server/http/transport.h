@@ -79,7 +79,7 @@ struct HttpError {
     kUnreachable,  // no connection
     kTimeout,
     kConnectionLost,  // before the answer or the request's stream was whole
-    kBadResponse,     // not HTTP
+    kBadResponse,     // no HTTP that we can read
     kTooLarge,        // headers over 64 KiB, or body over max_body_bytes
     // Neither says anything about the server.
     kOverloaded,  // this process is short of connections or sockets
@@ -101,9 +101,18 @@ struct HttpError {
 
   // kUnreachable because the machine answered that nobody listens there.
   bool refused = false;
+  // Whether a byte of an answer had come, or of a TLS handshake, if none that
+  // we could make sense of: somebody lives there. Never false where `answered`.
+  bool heard = false;
 };
 
 using HttpOutcome = std::variant<HttpResponse, HttpError>;
+
+// What is known of a request that was given up: see HttpError.
+struct GivenUp {
+  bool sent = false;
+  bool heard = false;
+};
 
 enum class RequestId : std::uint64_t {};
 inline constexpr RequestId kNoRequest{0};
@@ -123,9 +132,8 @@ class HttpTransport {
   virtual RequestId Send(HttpRequest request, Done done) = 0;
 
   // Gives a request up: its `done` is destroyed without a call and its
-  // connection is closed. Whether a byte of it may have left this machine;
-  // false for one that is not in flight.
-  virtual bool Cancel(RequestId id) = 0;
+  // connection is closed. Of one that is not in flight nothing is known.
+  virtual GivenUp Cancel(RequestId id) = 0;
 
   // Goes on reading an answer that its AnswerRoom has held up. Harmless for any
   // other request. Never calls anything back inside.

@@ -78,6 +78,7 @@ HttpRequest AnnouncementMessage::RequestFor(const BaseUrl& url,
   request.tail = tail_;
   request.repeatable = true;
   request.max_body_bytes = kMaxAnswerBytes;
+  request.connect_timeout = timeout;
   request.timeout = timeout;
   return request;
 }

@@ -83,6 +83,7 @@ void LocalProxy::Forward(const RegistrationView& own,
       IsIdempotentMethod(request.method) && proxied.stream == nullptr;
   proxied.max_body_bytes = options_.max_answer_bytes;
   proxied.streamed_answers = StreamedAnswersTo(request);
+  proxied.connect_timeout = options_.request_timeout;
   proxied.timeout = options_.request_timeout;
   request.body = {};  // it is in the tail
   transport_.Send(std::move(proxied), [this, id = own.server.server_id,

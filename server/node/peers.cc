@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "common/url.h"
 #include "server/node/delivery.h"
+#include "server/registry/it_resource.h"
 
 namespace coord {
 namespace {
@@ -36,15 +37,24 @@ struct Target {
 constexpr char kStopped[] =
     "this clusterd is shutting down and no longer tells it";
 
-ProbeResult JudgeProbe(const HttpOutcome& outcome) {
+// `by_node_api`: the request was one of the node API, whose answers name the
+// server.
+ProbeResult JudgeProbe(const HttpOutcome& outcome, std::string_view server_id,
+                       bool by_node_api) {
   if (const auto* response = std::get_if<HttpResponse>(&outcome)) {
-    return {.alive = true,
+    const std::string named = by_node_api && response->status / 100 == 2
+                                  ? AnsweringServerId(response->body)
+                                  : "";
+    const bool another = !named.empty() && named != server_id;
+    return {.alive = !another,
             .answered = true,
-            .why = absl::StrCat("answered ", response->status)};
+            .why = another ? "another server lives at its address"
+                           : absl::StrCat("answered ", response->status)};
   }
   const auto& error = std::get<HttpError>(outcome);
-  return {.alive = error.answered || error.says_nothing(),
-          .answered = error.answered,
+  const bool heard = error.answered || error.heard;
+  return {.alive = heard || error.says_nothing(),
+          .answered = heard,
           .refused = error.refused,
           .why = error.message};
 }
@@ -193,6 +203,7 @@ void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
       request.method, NodeHeaders(token, FreshCorrelationId(), false), "");
   request.repeatable = true;
   request.max_body_bytes = kMaxProbeAnswerBytes;
+  request.connect_timeout = options_.request_timeout;
   request.timeout = options_.request_timeout;
   transport_.Send(
       std::move(request),
@@ -207,7 +218,7 @@ void Peers::Impl::SendProbe(const Server& server, const BaseUrl& url,
         if (auto self = weak.lock(); self != nullptr && by_node_api) {
           self->Learn(type, key, outcome);
         }
-        std::move(done)(JudgeProbe(outcome));
+        std::move(done)(JudgeProbe(outcome, key.first, by_node_api));
       });
 }
 

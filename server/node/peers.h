@@ -52,7 +52,7 @@ struct AnnouncementResult {
 
 struct ProbeResult {
   bool alive = false;  // or nothing speaks against it
-  bool answered = false;
+  bool answered = false;  // a byte of an answer came
   // Nobody serves there, says the machine itself: the network is whole.
   bool refused = false;
   std::string why;
@@ -73,9 +73,10 @@ class Peers {
 
   // Asks `server` for a sign of life: `DELETE …/itResources/-/servers/-` of
   // one that serves the node API or may, GET of the base URL of others. Any
-  // HTTP answer means alive. What says nothing about the server means alive,
-  // too, though not answered: a token that can't be had, a name without an
-  // address, the want of a connection.
+  // byte of an answer means alive, unless a node API answer names another
+  // server. What says nothing about the server means alive, too, though not
+  // answered: a token that can't be had, a name without an address, the want of
+  // a connection.
   void Probe(const Server& server, Probed done);
 
   // Has a server of which it is unknown whether it serves the node API asked

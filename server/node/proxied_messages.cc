@@ -163,21 +163,22 @@ HttpResponse ProxiedAnswer(HttpResponse answer,
   return answer;
 }
 
+// What we can't take is no fault of a service that others understand: a 5xx
+// would have it evicted.
 HttpResponse ProxyFailure(const HttpError& error) {
   switch (error.kind) {
     // A 5xx would have the service evicted, of which they say nothing.
     case HttpError::Kind::kOverloaded:
     case HttpError::Kind::kUnresolved:
       return JsonError(429, error.message);
+    case HttpError::Kind::kBadResponse:
+      return Unreadable(406, ProxyFault::kUnreadable, error.message);
     case HttpError::Kind::kTooLarge:
-      // Too much for this hop, while the service is as it should be: a 5xx
-      // would have it evicted.
       return Unreadable(413, ProxyFault::kTooLarge, error.message);
     case HttpError::Kind::kTimeout:
       return JsonError(504, error.message);
     case HttpError::Kind::kUnreachable:
     case HttpError::Kind::kConnectionLost:
-    case HttpError::Kind::kBadResponse:
       return JsonError(502, error.message);
   }
   return JsonError(502, error.message);

@@ -142,7 +142,8 @@ void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {
 // is this process which is cut off.
 bool Registration::TakenForDead(const ProbeResult& result) {
   const ServerKey key{cluster_.id, wanted_.server.server_id};
-  const bool silent = !result.refused && !key.cluster_id.empty();
+  const bool silent =
+      !result.refused && !result.answered && !key.cluster_id.empty();
   if (silent) {
     context_.doubt.Failed(key, /*held=*/true, result.why);
   } else {

@@ -67,7 +67,7 @@ void MitClient::Stop() {
 
 void MitClient::Interrupt(const CallPtr& call) {
   if (!IsOpen(call)) return;
-  call->sent |= transport_.Cancel(call->in_flight);
+  call->sent |= transport_.Cancel(call->in_flight).sent;
   const std::string known =
       call->sent ? absl::StrCat("the ", call->request.method, " was sent")
                  : "nothing was sent";

@@ -26,7 +26,9 @@ class FakeTransport final : public HttpTransport {
     HttpRequest request;
     Done done;
     TimerId timer = kNoTimer;
-    bool sent = true;  // what Cancel and a timeout report
+    // What Cancel and a timeout report.
+    bool sent = true;
+    bool heard = false;
     std::optional<HttpError> held_up = std::nullopt;  // what HeldUpBy reports
 
     // `POST http://10.0.0.1:80/base/path`.
@@ -45,7 +47,10 @@ class FakeTransport final : public HttpTransport {
       pending.timer = loop_.RunAfter(pending.request.timeout, [this, id] {
         for (std::size_t i = 0; i < requests.size(); ++i) {
           if (requests[i].id != id) continue;
-          Fail(HttpError::Kind::kTimeout, requests[i].sent, i);
+          HttpError error{HttpError::Kind::kTimeout, requests[i].sent, false,
+                          "made to fail"};
+          error.heard = requests[i].heard;
+          Finish(std::move(error), i);
           return;
         }
       });
@@ -54,17 +59,17 @@ class FakeTransport final : public HttpTransport {
     return id;
   }
 
-  bool Cancel(RequestId id) override {
+  GivenUp Cancel(RequestId id) override {
     for (auto it = requests.begin(); it != requests.end(); ++it) {
       if (it->id != id) continue;
-      const bool sent = it->sent;
+      const GivenUp known{it->sent, it->heard};
       loop_.Cancel(it->timer);
       Pending doomed = std::move(*it);
       requests.erase(it);
       ++cancelled;
-      return sent;
+      return known;
     }
-    return false;
+    return {};
   }
 
   void GoOn(RequestId id) override { went_on.push_back(id); }

@@ -274,6 +274,32 @@ TEST_F(SuspicionTest, SilenceForAFullRequestTimeoutIsTold) {
   EXPECT_THAT(suspicions_.suspects, ElementsAre("cluster-1/n0"));
 }
 
+TEST_F(SuspicionTest, AByteOfAnAnswerIsNoSilence) {
+  FanOutCall call = Call();
+  call.retry.max_attempts = 1;
+  auto sink = Start(call);
+  transport_.requests[0].heard = true;
+  loop_.Advance(absl::Seconds(10));
+  EXPECT_TRUE(sink->ended());
+  call.attempt_timeout = absl::Minutes(1);
+  sink = Start(call);
+  transport_.requests[0].heard = true;
+  loop_.Advance(absl::Seconds(50));
+  EXPECT_TRUE(sink->ended());
+  EXPECT_THAT(suspicions_.suspects, IsEmpty());
+}
+
+TEST_F(SuspicionTest, WhoSpeaksButCantBeConnectedToIsNotTold) {
+  FanOutCall call = Call();
+  call.retry.max_attempts = 1;
+  auto sink = Start(call);
+  HttpError error{Kind::kUnreachable, false, false, "not to be verified"};
+  error.heard = true;
+  transport_.Finish(std::move(error), At("n0"));
+  EXPECT_TRUE(sink->ended());
+  EXPECT_THAT(suspicions_.suspects, IsEmpty());
+}
+
 TEST_F(SuspicionTest, SilenceThatTheCallerOrTheDeadlineCutShortIsNot) {
   FanOutCall call = Call();
   call.attempt_timeout = absl::Seconds(9);
@@ -370,9 +396,11 @@ TEST_F(SuspicionTest, LaterAnswerClearsASilence) {
   EXPECT_THAT(suspicions_.suspects, IsEmpty());
 }
 
-TEST_F(SuspicionTest, ConnectTimeoutIsNeverLongerThanARequestTimeout) {
+// A server whose queue is full takes a connection after 1, 3 or 7 s.
+TEST_F(SuspicionTest, ConnectingMayTakeARequestTimeout) {
   Start(Call());
-  EXPECT_EQ(transport_.requests[0].request.connect_timeout, absl::Seconds(5));
+  EXPECT_EQ(transport_.requests[0].request.connect_timeout,
+            options_.request_timeout);
   engine_.reset();
   options_.request_timeout = absl::Seconds(2);
   Start(Call());

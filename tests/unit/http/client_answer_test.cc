@@ -157,6 +157,62 @@ TEST_F(HttpClientAnswerTest, MalformedHeadIsBadAndUnanswered) {
   }
 }
 
+// As curl reads them.
+TEST_F(HttpClientAnswerTest, CarelessServersAreUnderstood) {
+  for (const char* bytes :
+       {"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nbody",
+        "HTTP/1.1  200  OK\nContent-Length : 4\n\nbody",
+        "HTTP/1.1 200 OK\r\r\nContent-Length: 4\r\r\n\r\r\nbody",
+        "HTTP/1.1 100\r\n\r\nHTTP/1.1 200\r\nContent-Length: 4\r\n\r\nbody",
+        "HTTP/1.1 200 O\x01K\r\nContent-Length: 4\r\nConnection: a;\r\n"
+        "X: \x01\r\n(y): z\r\nTransfer-Encoding: identity\r\n\r\nbody",
+        "HTTP/1.1 200\nTransfer-Encoding: chunked\n\n4  \nbody\n0\n\n"}) {
+    const HttpResponse response = AnswerOf(Play(bytes));
+    EXPECT_EQ(response.status, 200) << bytes;
+    EXPECT_EQ(response.body, "body") << bytes;
+    EXPECT_EQ(ConnectionsForTwo(bytes), 1) << bytes;
+  }
+}
+
+TEST_F(HttpClientAnswerTest, AByteOfWhateverAnswerIsHeard) {
+  const std::string much(70 << 10, 'x');
+  for (const std::string& bytes :
+       {std::string("H"), std::string("SSH-2.0\r\n"), std::string(1, '\0'),
+        std::string("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"),
+        absl::StrCat("HTTP/1.1 200 OK\r\nA: ", much, "\r\n\r\n"),
+        std::string("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc")}) {
+    EXPECT_TRUE(ErrorOf(Play(bytes)).heard) << bytes.substr(0, 40);
+  }
+  EXPECT_FALSE(ErrorOf(Play("")).heard);
+}
+
+// Whoever greets in a protocol of its own may wait for an answer.
+TEST_F(HttpClientAnswerTest, AGreetingInAnotherProtocolIsNotWaitedFor) {
+  RawServer server([](RawPeer& peer, int) {
+    peer.Write(std::string("J\0\0\0\n8.0.36\0", 12));
+    peer.WaitForClose();
+  });
+  const HttpError error = Error(Get(server));
+  EXPECT_EQ(error.kind, HttpError::Kind::kBadResponse);
+  EXPECT_TRUE(error.heard);
+}
+
+TEST_F(HttpClientAnswerTest, ATimeoutKnowsWhetherAnythingWasHeard) {
+  for (const bool heard : {false, true}) {
+    RawServer server([&](RawPeer& peer, int) {
+      peer.ReadRequest();
+      if (heard) peer.Write("HTTP/1.1 2");
+      peer.WaitForClose();
+    });
+    HttpRequest request = Get(server);
+    request.timeout = absl::Milliseconds(50);
+    const HttpError error = Error(std::move(request));
+    EXPECT_EQ(error.kind, HttpError::Kind::kTimeout);
+    EXPECT_EQ(error.heard, heard);
+    EXPECT_FALSE(error.answered);
+  }
+}
+
 TEST_F(HttpClientAnswerTest, MalformedChunkIsBadButAnswered) {
   for (const char* body :
        {"x\r\n", "5\r\nabcdefgh\r\n", "1 \r\n\r\n", "fffffffffffffffff\r\n"}) {

@@ -79,7 +79,7 @@ class HttpClientTest : public ::testing::Test {
   }
 
   bool Cancel(RequestId id) {
-    return OnLoop(loop_, [&] { return client().Cancel(id); });
+    return OnLoop(loop_, [&] { return client().Cancel(id).sent; });
   }
 
   HttpClientStats Stats() {

@@ -228,7 +228,7 @@ TEST_F(HttpClientPoolTest, OverloadedRequestCanBeCancelled) {
     client().Send(Get(server), [](HttpOutcome) {});
     const RequestId id =
         client().Send(Get(server), [](HttpOutcome) { ADD_FAILURE(); });
-    EXPECT_FALSE(client().Cancel(id));
+    EXPECT_FALSE(client().Cancel(id).sent);
     loop_.RunAfter(absl::ZeroDuration(), [&] { later.Notify(); });
   });
   later.WaitForNotification();
@@ -255,7 +255,7 @@ TEST_F(HttpClientPoolTest, CancelledRequestLeavesTheQueue) {
     client().Send(Get(server), [](HttpOutcome) {});
     const RequestId waiting =
         client().Send(Get(server), [](HttpOutcome) { ADD_FAILURE(); });
-    EXPECT_FALSE(client().Cancel(waiting));
+    EXPECT_FALSE(client().Cancel(waiting).sent);
     EXPECT_EQ(client().Stats().in_flight, 1u);
   });
 }

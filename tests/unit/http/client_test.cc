@@ -207,7 +207,7 @@ TEST_F(HttpClientTest, CancelBeforeTheConnectionSendsNothing) {
   OnLoop(loop_, [&] {
     const RequestId id =
         client().Send(Get(*server), [](HttpOutcome) { ADD_FAILURE(); });
-    EXPECT_FALSE(client().Cancel(id));
+    EXPECT_FALSE(client().Cancel(id).sent);
     EXPECT_EQ(client().Stats().connections, 0u);
   });
 }

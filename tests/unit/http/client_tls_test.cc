@@ -183,6 +183,7 @@ TEST_F(HttpClientTlsTest, AnUntrustedIssuerIsNamed) {
     RawServer server([&](RawPeer& raw, int) { TlsPeer peer(*identity, raw); });
     const HttpError error = Error(GetTls(server));
     EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+    EXPECT_TRUE(error.heard);
     EXPECT_THAT(error.message,
                 EndsWith(absl::StrCat("certificate verify failed: ", cause)));
   }
@@ -245,7 +246,15 @@ TEST_F(HttpClientTlsTest, PlainServerIsUnreachable) {
   const HttpError error = Error(GetTls(plain));
   EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
   EXPECT_FALSE(error.sent);
+  EXPECT_TRUE(error.heard);
   EXPECT_THAT(error.message, EndsWith("; the server seems not to speak TLS"));
+}
+
+TEST_F(HttpClientTlsTest, WhoClosesWithoutAByteWasNotHeard) {
+  RawServer silent([](RawPeer& peer, int) { peer.ReadSome(); });
+  const HttpError error = Error(GetTls(silent));
+  EXPECT_EQ(error.kind, HttpError::Kind::kUnreachable);
+  EXPECT_FALSE(error.heard);
 }
 
 TEST_F(HttpClientTlsTest, ConnectTimeoutCoversTheHandshake) {

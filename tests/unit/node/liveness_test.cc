@@ -270,6 +270,19 @@ TEST_F(LivenessTest, ARenewalGoesOnWhileTheNameIsNotFound) {
   EXPECT_GT(registry_.register_calls, before);
 }
 
+TEST_F(LivenessTest, AnAnswerThatCantBeReadIsLife) {
+  Registered(Command("a", kProbed));
+  for (int i = 0; i < 5; ++i) {
+    AwaitProbe();
+    HttpError error{HttpError::Kind::kBadResponse, true, false, "odd"};
+    error.heard = true;
+    transport_.Finish(std::move(error));
+    Settle();
+  }
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  EXPECT_NE(Member("a"), nullptr);
+}
+
 TEST_F(LivenessTest, ASessionWithATtlIsNotProbed) {
   Registered(Command("a", absl::Hours(1)));
   Advance(absl::Seconds(50));

@@ -126,6 +126,50 @@ TEST_F(PeersTest, AnAnswerTooLargeMeansAlive) {
   EXPECT_EQ(alive_, true);
 }
 
+TEST_F(PeersTest, AByteOfAnAnswerThatCantBeReadMeansAlive) {
+  using Kind = HttpError::Kind;
+  Peers& peers = Make();
+  for (const Kind kind : {Kind::kBadResponse, Kind::kTooLarge, Kind::kTimeout,
+                          Kind::kConnectionLost, Kind::kUnreachable}) {
+    Probe(peers, NodeAt("a", "10.0.0.1"));
+    HttpError error{kind, true, false, "it is not HTTP"};
+    error.heard = true;
+    transport_.Finish(std::move(error));
+    EXPECT_EQ(alive_, true);
+    EXPECT_EQ(why_, "it is not HTTP");
+  }
+}
+
+TEST_F(PeersTest, AnotherServerAtItsAddressMeansDead) {
+  Peers& peers = Make();
+  Probe(peers, NodeAt("a", "10.0.0.1"));
+  transport_.Answer(200, NodeAnswer("null", "b"));
+  EXPECT_EQ(alive_, false);
+  EXPECT_EQ(why_, "another server lives at its address");
+  Probe(peers, NodeAt("a", "10.0.0.1"));
+  transport_.Answer(200, NodeAnswer("null", "a"));
+  EXPECT_EQ(alive_, true);
+}
+
+// What a service without the node API says of itself is its own affair.
+TEST_F(PeersTest, OnlyANodeApiAnswerNamesAServer) {
+  Peers& peers = Make();
+  Server plain = NodeAt("a", "10.0.0.1");
+  plain.node_api = NodeApi::kNo;
+  Probe(peers, plain);
+  transport_.Answer(200, NodeAnswer("null", "b"));
+  EXPECT_EQ(alive_, true);
+  Probe(peers, NodeAt("a", "10.0.0.1"));
+  transport_.Answer(404, NodeAnswer("null", "b"));
+  EXPECT_EQ(alive_, true);
+}
+
+TEST_F(PeersTest, AProbeMayConnectForAsLongAsItMayTake) {
+  Probe(Make(), NodeAt("a", "10.0.0.1"));
+  EXPECT_EQ(transport_.requests[0].request.connect_timeout,
+            transport_.requests[0].request.timeout);
+}
+
 TEST_F(PeersTest, NoAnswerMeansDead) {
   Peers& peers = Make();
   Probe(peers, NodeAt("a", "10.0.0.1"));

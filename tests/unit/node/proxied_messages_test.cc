@@ -246,7 +246,7 @@ TEST(ProxyFailure, Is5xxOnlyWhereTheServiceIsToBlame) {
   using Kind = HttpError::Kind;
   for (const auto& [kind, status] : {std::pair(Kind::kUnreachable, 502),
                                      {Kind::kConnectionLost, 502},
-                                     {Kind::kBadResponse, 502},
+                                     {Kind::kBadResponse, 406},
                                      {Kind::kTimeout, 504},
                                      {Kind::kTooLarge, 413},
                                      {Kind::kOverloaded, 429},
