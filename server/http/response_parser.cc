@@ -74,7 +74,9 @@ ResponseParser::Progress ResponseParser::Parse(std::string_view data,
 
 // One that greets in a protocol of its own may never send a line end.
 absl::Status ResponseParser::CheckBeginning(std::string_view line) const {
-  if (head_.status() == 0 && !ResponseHead::MayBeStatusLine(line)) {
+  const std::size_t begin = std::min(line.find_first_not_of('\r'), line.size());
+  if (head_.status() == 0 &&
+      !ResponseHead::MayBeStatusLine(line.substr(begin))) {
     return absl::InvalidArgumentError("it is not HTTP");
   }
   return head_bytes_ + line.size() < kMaxResponseHeaderBytes ? absl::OkStatus()
@@ -82,7 +84,10 @@ absl::Status ResponseParser::CheckBeginning(std::string_view line) const {
 }
 
 absl::Status ResponseParser::TakeHeadLine(std::string_view line) {
-  if (!line.empty() || head_.status() == 0) return head_.TakeLine(line);
+  // Some servers send an empty line behind an answer, of which nobody knows
+  // when it comes.
+  if (line.empty() && head_.status() == 0) return absl::OkStatus();
+  if (!line.empty()) return head_.TakeLine(line);
   if (absl::Status status = head_.Finish(to_head_); !status.ok()) {
     return status;
   }

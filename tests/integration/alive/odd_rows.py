@@ -242,6 +242,8 @@ CONNECTIONS = [
         answer(fields=b"Connection: keep-alive\r\n"), close=True),
     Row("resets behind an answer", answer(fields=b"Connection: close\r\n"),
         close=True, reset=True),
+    Row("an empty line behind an answer, later", answer() + b"\r\n",
+        piece=len(answer()), pause=0.01),
     Row("closes when idle for 0.3 s", answer(), idle=0.3),
     Row("closes when idle for 10 ms", answer(), idle=0.01),
     Row("three requests for each connection", answer(), requests=3),

@@ -174,6 +174,17 @@ TEST_F(HttpClientAnswerTest, CarelessServersAreUnderstood) {
   }
 }
 
+TEST_F(HttpClientAnswerTest, EmptyLinesBeforeAnAnswerAreSkipped) {
+  const std::string answer = RawAnswer(200, "{}");
+  EXPECT_EQ(AnswerOf(Play("\r\n\n\r\r\n" + answer)).body, "{}");
+  RawServer server([&](RawPeer& peer, int) {
+    peer.ReadRequest();
+    for (const char c : "\r\n" + answer) peer.Write({&c, 1});
+    peer.WaitForClose();
+  });
+  EXPECT_EQ(Answer(Get(server)).body, "{}");
+}
+
 TEST_F(HttpClientAnswerTest, AByteOfWhateverAnswerIsHeard) {
   const std::string much(70 << 10, 'x');
   for (const std::string& bytes :
