@@ -163,11 +163,10 @@ HttpResponse ProxiedAnswer(HttpResponse answer,
   return answer;
 }
 
-// What we can't take is no fault of a service that others understand: a 5xx
-// would have it evicted.
+// A 5xx would have the service evicted: it is for silence and broken
+// connections, not for what was never asked and what we alone can't take.
 HttpResponse ProxyFailure(const HttpError& error) {
   switch (error.kind) {
-    // A 5xx would have the service evicted, of which they say nothing.
     case HttpError::Kind::kOverloaded:
     case HttpError::Kind::kUnresolved:
       return JsonError(429, error.message);
