@@ -4,32 +4,40 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <limits>
 #include <optional>
-#include <queue>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 
 namespace coord {
 
-// Expiries by key. A renewal costs one hash look-up and, amortised, one heap
-// operation only when the old expiry comes up. Not thread-safe.
+// Expiries by key. A renewal costs one hash look-up; its place among the others
+// is found when the old expiry comes up. Not thread-safe.
 template <typename Key>
 class LeaseTable {
  public:
   // Grants or renews: `key` expires at `expiry` and not before.
   void Grant(const Key& key, absl::Time expiry) {
     Lease& lease = leases_[key];
-    const bool queued = lease.queued_for <= expiry;
     lease.expiry = expiry;
-    if (!queued) Queue(key, lease);
+    if (lease.place.when <= expiry) return;
+    queue_.erase(lease.place);
+    Queue(key, lease);
   }
 
   // False when there was none.
-  bool Release(const Key& key) { return leases_.erase(key) > 0; }
+  bool Release(const Key& key) {
+    auto it = leases_.find(key);
+    if (it == leases_.end()) return false;
+    queue_.erase(it->second.place);
+    leases_.erase(it);
+    return true;
+  }
 
   // nullopt when there is none.
   std::optional<absl::Time> ExpiryOf(const Key& key) const {
@@ -38,20 +46,23 @@ class LeaseTable {
     return it->second.expiry;
   }
 
-  // Takes out every key that expired at or before `now`, earliest first.
-  std::vector<Key> TakeExpired(absl::Time now) {
+  // Takes out the keys that expired at or before `now`, earliest first. Looks
+  // at `most` leases at the most, those that were renewed included; NextCheck
+  // tells whether there are more.
+  std::vector<Key> TakeExpired(
+      absl::Time now,
+      std::size_t most = std::numeric_limits<std::size_t>::max()) {
     std::vector<Key> expired;
-    while (!heap_.empty() && heap_.top().when <= now) {
-      Entry entry = heap_.top();
-      heap_.pop();
-      auto it = leases_.find(entry.key);
-      if (it == leases_.end() || it->second.ticket != entry.ticket) continue;
+    for (; most > 0 && NextCheck() <= now && !queue_.empty(); --most) {
+      Key key = std::move(queue_.begin()->second);
+      queue_.erase(queue_.begin());
+      auto it = leases_.find(key);
       // One that was renewed takes its place among the others, be it expired.
-      if (it->second.expiry > entry.when) {
-        Queue(entry.key, it->second);
+      if (it->second.expiry > it->second.place.when) {
+        Queue(key, it->second);
       } else {
         leases_.erase(it);
-        expired.push_back(std::move(entry.key));
+        expired.push_back(std::move(key));
       }
     }
     return expired;
@@ -60,46 +71,33 @@ class LeaseTable {
   // When to call TakeExpired next: no lease expires before. InfiniteFuture when
   // there are none.
   absl::Time NextCheck() const {
-    return heap_.empty() ? absl::InfiniteFuture() : heap_.top().when;
+    return queue_.empty() ? absl::InfiniteFuture() : queue_.begin()->first.when;
   }
 
   std::size_t size() const { return leases_.size(); }
 
  private:
+  // Where a lease stands in the queue: that of its expiry, or of an earlier
+  // one.
+  struct Place {
+    absl::Time when = absl::InfiniteFuture();  // as long as it is nowhere
+    std::uint64_t ticket = 0;                  // for one time there may be many
+    friend bool operator<(const Place& a, const Place& b) {
+      return std::tie(a.when, a.ticket) < std::tie(b.when, b.ticket);
+    }
+  };
   struct Lease {
     absl::Time expiry = absl::InfinitePast();
-    absl::Time queued_for = absl::InfiniteFuture();
-    std::uint64_t ticket = 0;
-  };
-  struct Entry {
-    absl::Time when;
-    std::uint64_t ticket;
-    Key key;
-    friend bool operator>(const Entry& a, const Entry& b) {
-      return a.when > b.when;
-    }
+    Place place;
   };
 
-  // The ticket makes older entries of the same key void.
   void Queue(const Key& key, Lease& lease) {
-    lease.ticket = ++last_ticket_;
-    lease.queued_for = lease.expiry;
-    heap_.push({lease.expiry, lease.ticket, key});
-    if (heap_.size() > 2 * leases_.size() + 64) DropVoidEntries();
-  }
-
-  // Keeps the heap in proportion to the leases when many come and go.
-  void DropVoidEntries() {
-    std::vector<Entry> entries;
-    entries.reserve(leases_.size());
-    for (const auto& [key, lease] : leases_) {
-      entries.push_back({lease.queued_for, lease.ticket, key});
-    }
-    heap_ = decltype(heap_)(std::greater<>(), std::move(entries));
+    lease.place = {lease.expiry, ++last_ticket_};
+    queue_.emplace(lease.place, key);
   }
 
   absl::flat_hash_map<Key, Lease> leases_;
-  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> heap_;
+  absl::btree_map<Place, Key> queue_;
   std::uint64_t last_ticket_ = 0;
 };
 

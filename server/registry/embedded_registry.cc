@@ -20,14 +20,13 @@ namespace {
 
 // Node's timers overflow above this.
 constexpr absl::Duration kMaxLease = absl::Milliseconds(2'147'483'647);
-// Expired leases are taken out together, at most this late.
+// Expired leases are taken out together, so many in one write and at most this
+// late.
+constexpr std::size_t kMaxSwept = 1000;
 constexpr absl::Duration kSweepGap = absl::Milliseconds(100);
 // When the store refused a sweep.
 constexpr absl::Duration kSweepRetry = absl::Seconds(10);
 constexpr absl::Duration kTidyInterval = absl::Minutes(1);
-// How often the loop looks whether it was held up; by as much is not worth a
-// word: no lease is so short.
-constexpr absl::Duration kLook = absl::Seconds(10);
 
 absl::Status CheckServer(const Server& server) {
   if (!IsValidServerType(server.type)) {
@@ -111,7 +110,6 @@ class EmbeddedRegistry::Impl
     ServerPtr newer;
   };
   struct Sweep : Operation {
-    bool held_up = false;
     Done<absl::Duration> done;  // when to sweep again
     std::vector<std::pair<ServerKey, ServerPtr>> expired;
   };
@@ -142,7 +140,6 @@ class EmbeddedRegistry::Impl
   void Forget(const ServerKey& key, ServerPtr server, ChangeType how);
   void Publish(const ServerKey& key, ChangeType type, ServerPtr server);
   void SweepAfter(absl::Duration delay);
-  void ArmSweep(absl::Time due);
   void TidyLater();
 
   Database& database_;
@@ -295,23 +292,27 @@ Removal EmbeddedRegistry::Impl::Apply(Removing& op) {
   return Removed{};
 }
 
+// What this process was told while it did not run waits to be read: as after a
+// restart, leases start anew.
 absl::Status EmbeddedRegistry::Impl::Decide(Sweep& op) {
-  // Renewals wait to be read: as after a restart, leases start anew.
-  if (op.held_up) {
-    for (const auto& [key, entry] : entries_) {
-      leases_.Grant(key, op.now + life_);
-    }
-    return absl::OkStatus();
+  const absl::Time standstill = options_.last_standstill
+                                    ? options_.last_standstill()
+                                    : absl::InfinitePast();
+  const absl::Time renewed = standstill + life_;
+  std::vector<ServerKey> expired = leases_.TakeExpired(op.now, kMaxSwept);
+  // What the store does not take, now or in the commit, expires once more.
+  for (const ServerKey& key : expired) {
+    leases_.Grant(key, std::max(renewed, op.now + kSweepRetry));
   }
-  for (ServerKey& key : leases_.TakeExpired(op.now)) {
+  if (renewed > op.now) return absl::OkStatus();
+  for (ServerKey& key : expired) {
     absl::StatusOr<ServerPtr> current = Current(key);
     if (!current.ok()) return current.status();
     if (*current == nullptr) {
       entries_.erase(key);
+      leases_.Release(key);
       continue;
     }
-    // Should the commit fail, it expires once more.
-    leases_.Grant(key, op.now + kSweepRetry);
     absl::Status erased = Erase(key, op.wall_time);
     if (!erased.ok()) return erased;
     op.expired.emplace_back(std::move(key), *std::move(current));
@@ -324,7 +325,10 @@ absl::Duration EmbeddedRegistry::Impl::Apply(Sweep& op) {
     Forget(key, std::move(server), ChangeType::kEvicted);
     ++expired_;
   }
-  return std::clamp(leases_.NextCheck() - op.now, kSweepGap, life_);
+  const absl::Duration next = leases_.NextCheck() - op.now;
+  // There may be more that have expired.
+  if (next <= absl::ZeroDuration()) return absl::ZeroDuration();
+  return std::clamp(next, kSweepGap, life_);
 }
 
 absl::StatusOr<ServerPtr> EmbeddedRegistry::Impl::Current(
@@ -377,25 +381,15 @@ void EmbeddedRegistry::Impl::Publish(const ServerKey& key, ChangeType type,
 
 void EmbeddedRegistry::Impl::SweepAfter(absl::Duration delay) {
   loop_.Post([this, weak = weak_from_this(), delay] {
-    if (!weak.expired()) ArmSweep(loop_.Now() + delay);
-  });
-}
-
-void EmbeddedRegistry::Impl::ArmSweep(absl::Time due) {
-  const absl::Time now = loop_.Now();
-  const absl::Time next = std::min(due, now + kLook);
-  loop_.RunAfter(next - now, [this, weak = weak_from_this(), due, next] {
     if (weak.expired()) return;
-    auto sweep = std::make_shared<Sweep>();
-    sweep->held_up = loop_.Now() - next > kLook;
-    if (!sweep->held_up && loop_.Now() < due) {
-      ArmSweep(due);
-      return;
-    }
-    sweep->done = [this](absl::StatusOr<absl::Duration> next_delay) {
-      SweepAfter(next_delay.value_or(kSweepRetry));
-    };
-    Submit(std::move(sweep));
+    loop_.RunAfter(delay, [this, weak] {
+      if (weak.expired()) return;
+      auto sweep = std::make_shared<Sweep>();
+      sweep->done = [this](absl::StatusOr<absl::Duration> next) {
+        SweepAfter(next.value_or(kSweepRetry));
+      };
+      Submit(std::move(sweep));
+    });
   });
 }
 

@@ -84,6 +84,16 @@ TEST(LeaseTableTest, InfiniteLeaseNeverExpires) {
   EXPECT_THAT(leases.TakeExpired(At(1)), ElementsAre("a"));
 }
 
+TEST(LeaseTableTest, LooksAtNoMoreThanItMay) {
+  LeaseTable<std::string> leases;
+  for (const char* key : {"a", "b", "c", "d"}) leases.Grant(key, At(1));
+  leases.Grant("b", At(5));
+  EXPECT_THAT(leases.TakeExpired(At(2), 2), ElementsAre("a"));
+  EXPECT_EQ(leases.NextCheck(), At(1));
+  EXPECT_THAT(leases.TakeExpired(At(2), 2), ElementsAre("c", "d"));
+  EXPECT_EQ(leases.NextCheck(), At(5));
+}
+
 class LeaseTablePropertyTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(LeaseTablePropertyTest, BehavesAsAMapThatIsSearchedEachTime) {

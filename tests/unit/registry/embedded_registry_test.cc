@@ -48,6 +48,7 @@ class EmbeddedRegistryTest : public testing::Test {
 
   void Start(EmbeddedRegistryOptions options) {
     registry_.reset();
+    options.last_standstill = [this] { return standstill_; };
     auto registry = EmbeddedRegistry::Create(
         *database_, loop_, options,
         [this](const ClusterIdentity&, const Change& change) {
@@ -118,6 +119,7 @@ class EmbeddedRegistryTest : public testing::Test {
   }
 
   ManualLoop loop_;
+  absl::Time standstill_ = absl::InfinitePast();  // the end of the last one
   absl::Mutex mutex_;
   std::vector<std::string> log_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Database> database_;
@@ -296,10 +298,55 @@ TEST_F(EmbeddedRegistryTest, ASweepThatTheStoreRefusedIsDoneLater) {
   EXPECT_THAT(TakeLog(), ElementsAre("evicted a http://a.test"));
 }
 
+TEST_F(EmbeddedRegistryTest, ASweepThatTheStoreRefusesInTheMiddleLosesNobody) {
+  for (const char* id : {"a", "b", "c"}) MustRegister(Node(id));
+  TakeLog();
+  Execute(
+      "CREATE TEMP TRIGGER refuse BEFORE DELETE ON main.servers"
+      " WHEN OLD.server_id = 'b' BEGIN SELECT RAISE(ABORT, 'refused'); END");
+  Advance(absl::Hours(4) + absl::Minutes(1));
+  EXPECT_THAT(TakeLog(), IsEmpty());
+
+  Execute("DROP TRIGGER refuse");
+  Advance(absl::Seconds(20));
+
+  EXPECT_THAT(TakeLog(),
+              ElementsAre("evicted a http://a.test", "evicted b http://a.test",
+                          "evicted c http://a.test"));
+}
+
+TEST_F(EmbeddedRegistryTest, ASweepThatFindsTheQueueFullIsDoneLater) {
+  MustRegister(Node("a"));
+  MustRegister(Node("b"));
+  TakeLog();
+  {
+    PausedWriter paused(*database_);
+    for (int i = 0; i < 8; ++i) StartUnregister({"none", absl::StrCat(i)});
+    loop_.Advance(absl::Hours(4) + absl::Minutes(1));
+    paused.Resume();
+  }
+  Advance(absl::ZeroDuration());
+  TakeLog();
+
+  Advance(absl::Seconds(20));
+
+  EXPECT_THAT(TakeLog(), ElementsAre("evicted a http://a.test",
+                                     "evicted b http://a.test"));
+}
+
+TEST_F(EmbeddedRegistryTest, ALoopThatWasBusyEndsLeasesAllTheSame) {
+  MustRegister(Node("a"));
+  TakeLog();
+  loop_.Stall(absl::Hours(5));
+  Advance(absl::ZeroDuration());
+  EXPECT_THAT(TakeLog(), ElementsAre("evicted a http://a.test"));
+}
+
 TEST_F(EmbeddedRegistryTest, AfterItWasHeldUpLeasesStartAnew) {
   MustRegister(Node("a"));
   TakeLog();
   loop_.Stall(absl::Hours(5));
+  standstill_ = loop_.Now();
   Advance(absl::ZeroDuration());
   Advance(absl::Seconds(1));
   Advance(absl::Hours(4) + absl::Seconds(58));
