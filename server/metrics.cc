@@ -143,6 +143,15 @@ Metrics::Metrics()
           NewGauge(registry_, "clusterd_self_preservation",
                    "1 while so many servers fail their probes that this "
                    "process suspects itself and evicts slowly.")),
+      control_loop_delay_(
+          BuildHistogram()
+              .Name("clusterd_control_loop_delay_seconds")
+              .Help("How late the loop of registrations, sessions and probes "
+                    "came to something that was due; looked at every 20 ms.")
+              .Register(registry_)
+              .Add({}, Histogram::BucketBoundaries{0.0001, 0.0005, 0.001,
+                                                   0.0025, 0.005, 0.01, 0.02,
+                                                   0.05, 0.1, 0.25, 1, 5})),
       calls_in_flight_(NewGauge(registry_, "clusterd_fanout_calls_in_flight",
                                 "Fan-outs that have begun and not ended.")),
       calls_waiting_(NewGauge(registry_, "clusterd_fanout_calls_waiting",
@@ -225,6 +234,10 @@ void Metrics::OnEvicted(EvictionCause cause) { EvictionsBy(cause).Increment(); }
 void Metrics::OnSelfPreservation(bool active) {
   if (active) self_preservations_.Increment();
   self_preservation_.Set(active ? 1 : 0);
+}
+
+void Metrics::OnControlLoopDelay(absl::Duration late) {
+  control_loop_delay_.Observe(absl::ToDoubleSeconds(late));
 }
 
 std::string Metrics::Text(const MetricsSample& sample) {

@@ -64,6 +64,9 @@ class Metrics final : public FanOutObserver,
   // This process begins to suspect itself, or no longer does. Thread-safe.
   void OnSelfPreservation(bool active);
 
+  // How late the control loop came to something that was due. Thread-safe.
+  void OnControlLoopDelay(absl::Duration late);
+
   // All metrics in Prometheus' text format.
   std::string Text(const MetricsSample& sample);
 
@@ -98,6 +101,7 @@ class Metrics final : public FanOutObserver,
   prometheus::Counter& evictions_held_back_;
   prometheus::Counter& self_preservations_;
   prometheus::Gauge& self_preservation_;
+  prometheus::Histogram& control_loop_delay_;
   prometheus::Gauge& calls_in_flight_;
   prometheus::Gauge& calls_waiting_;
   prometheus::Gauge& node_calls_allowed_;

@@ -6,17 +6,18 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/text_view.h"
-#include "common/url.h"
 #include "server/core/membership.h"
 #include "server/fanout/engine.h"
 #include "server/file_limit.h"
 #include "server/grpc_listener.h"
+#include "server/heartbeat.h"
 #include "server/host_port.h"
 #include "server/http/asio_loop.h"
 #include "server/http/listener.h"
@@ -24,6 +25,7 @@
 #include "server/http/router.h"
 #include "server/http/socket_budget.h"
 #include "server/lane.h"
+#include "server/loop_delay.h"
 #include "server/metrics.h"
 #include "server/near_limits.h"
 #include "server/node/evictor.h"
@@ -53,6 +55,7 @@ namespace {
 
 constexpr int kMostIoThreads = 4;
 constexpr absl::Duration kExpireInterval = absl::Minutes(1);
+constexpr std::size_t kExpiredAtOnce = 500;
 
 int IoThreads(int configured) {
   if (configured > 0) return configured;
@@ -77,9 +80,10 @@ class ClusterServer::Impl {
   absl::Status Stop();
 
   std::string grpc_address() const { return grpc_->address(); }
-  std::string http_address() const { return http_->address(); }
+  std::string http_address() const { return http_address_; }
 
  private:
+  absl::Status StartLoops();
   absl::Status OpenRegistry();
   absl::Status OpenMit(const MitSettings& settings);
   absl::Status BindHttp();
@@ -104,12 +108,16 @@ class ClusterServer::Impl {
   Metrics metrics_;
   std::atomic<bool> ready_ = false;
   bool stopped_ = false;
-  std::string advertised_address_;  // of the HTTP listener; empty: unknown
+  std::string http_address_;        // of the HTTP listener
+  std::string advertised_address_;  // the same for others; empty: unknown
 
   std::unique_ptr<NameResolver> names_;
   SocketBudget control_sockets_;
   SocketBudget fan_out_sockets_;
   Lane control_;  // registrations, probes, announcements, evictions
+  Lane web_;      // the HTTP listener, and what it passes on
+  std::unique_ptr<AsioLoop> streams_;  // watches, backups, long lists
+  std::unique_ptr<Heartbeat> heartbeat_;
   std::vector<Lane> lanes_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Membership> membership_;
@@ -135,11 +143,13 @@ class ClusterServer::Impl {
   Router router_;
   std::unique_ptr<HttpListener> http_;
   std::unique_ptr<GrpcListener> grpc_;
+  std::unique_ptr<LoopDelay> control_delay_;
 };
 
 absl::Status ClusterServer::Impl::Start() {
-  for (auto step : {&Impl::OpenRegistry, &Impl::BindHttp, &Impl::BuildNode,
-                    &Impl::BuildFanOut, &Impl::ServeHttp, &Impl::ServeGrpc}) {
+  for (auto step : {&Impl::StartLoops, &Impl::OpenRegistry, &Impl::BindHttp,
+                    &Impl::BuildNode, &Impl::BuildFanOut, &Impl::ServeHttp,
+                    &Impl::ServeGrpc}) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
   }
   if (!config_.port_file.empty()) {
@@ -151,22 +161,37 @@ absl::Status ClusterServer::Impl::Start() {
   }
   registrar_->StartResumed();
   control_.loop->Post([this] { ExpireNowAndThen(); });
+  control_delay_ = std::make_unique<LoopDelay>(
+      *control_.loop,
+      [this](absl::Duration late) { metrics_.OnControlLoopDelay(late); });
   RegisterOwnServer();
   ready_ = true;
   TellStart(config_, files_, grpc_address(), http_address());
   return absl::OkStatus();
 }
 
-absl::Status ClusterServer::Impl::OpenRegistry() {
+absl::Status ClusterServer::Impl::StartLoops() {
   absl::StatusOr<std::unique_ptr<NameResolver>> names =
       NameResolver::Create(config_.names);
   if (!names.ok()) return names.status();
   names_ = *std::move(names);
-  absl::StatusOr<Lane> control =
-      Lane::New("control", {*names_, control_sockets_}, config_.http_client);
-  if (!control.ok()) return control.status();
-  control_ = *std::move(control);
+  // Between them they keep what one may keep.
+  HttpClientOptions options = config_.http_client;
+  options.max_total_idle = (options.max_total_idle + 1) / 2;
+  for (const auto& [lane, name] :
+       {std::pair(&control_, "control"), std::pair(&web_, "http")}) {
+    absl::StatusOr<Lane> started =
+        Lane::New(name, {*names_, control_sockets_}, options);
+    if (!started.ok()) return started.status();
+    *lane = *std::move(started);
+  }
+  streams_ = std::make_unique<AsioLoop>("streams");
+  heartbeat_ = std::make_unique<Heartbeat>(
+      [loop = control_.loop.get()] { return loop->Now(); });
+  return absl::OkStatus();
+}
 
+absl::Status ClusterServer::Impl::OpenRegistry() {
   absl::StatusOr<std::unique_ptr<Database>> database =
       Database::Open({.data_dir = config_.data_dir});
   if (!database.ok()) return database.status();
@@ -180,9 +205,11 @@ absl::Status ClusterServer::Impl::OpenRegistry() {
     membership_->Apply(cluster, change, control_.loop->WallTime());
   };
   if (config_.mit) return OpenMit(*config_.mit);
+  EmbeddedRegistryOptions options = config_.embedded;
+  options.last_standstill = [this] { return heartbeat_->LastStandstill(); };
   absl::StatusOr<std::unique_ptr<EmbeddedRegistry>> registry =
-      EmbeddedRegistry::Create(*database_, *control_.loop, config_.embedded,
-                               apply, [this](const std::string& cluster_id) {
+      EmbeddedRegistry::Create(*database_, *control_.loop, options, apply,
+                               [this](const std::string& cluster_id) {
                                  return membership_->IsWatched(cluster_id);
                                });
   if (!registry.ok()) return registry.status();
@@ -228,10 +255,11 @@ absl::Status ClusterServer::Impl::CheckTokens(
 // Registrations have to know our address from the first moment.
 absl::Status ClusterServer::Impl::BindHttp() {
   absl::StatusOr<std::unique_ptr<HttpListener>> listener =
-      HttpListener::Bind(*control_.loop, config_.listener);
+      HttpListener::Bind(*web_.loop, config_.listener);
   if (!listener.ok()) return listener.status();
   http_ = *std::move(listener);
-  advertised_address_ = AdvertisedAddress(config_.advertise, http_address());
+  http_address_ = http_->address();
+  advertised_address_ = AdvertisedAddress(config_.advertise, http_address_);
   return absl::OkStatus();
 }
 
@@ -255,6 +283,7 @@ absl::Status ClusterServer::Impl::BuildNode() {
       });
   RegistrarOptions options = config_.registrar;
   options.advertised_address = advertised_address_;
+  options.last_standstill = [this] { return heartbeat_->LastStandstill(); };
   registrar_ = std::make_unique<Registrar>(*control_.loop, *registry_, *store_,
                                            *membership_, *peers_, *self_doubt_,
                                            metrics_, std::move(options));
@@ -264,26 +293,30 @@ absl::Status ClusterServer::Impl::BuildNode() {
                                        *membership_, *peers_, *self_doubt_,
                                        metrics_, config_.evictor);
   node_routes_ = std::make_unique<NodeRoutes>(
-      *control_.loop, *membership_, *registrar_,
+      *web_.loop, *membership_, *registrar_,
       /*follow_peers=*/!registry_->PushesChanges(), verifier_.get());
   if (config_.serve_mit) {
     mit_routes_ =
-        std::make_unique<MitRoutes>(*control_.loop, *registry_, *membership_,
+        std::make_unique<MitRoutes>(*web_.loop, *registry_, *membership_,
                                     *registrar_, metrics_, token_issuer_.get());
   }
   local_proxy_ = std::make_unique<LocalProxy>(
-      *control_.loop, *control_.client, *registrar_, verifier_.get(),
+      *web_.loop, *web_.client, *registrar_, verifier_.get(),
       LocalProxyOptions{config_.fanout.request_timeout,
                         config_.fanout.max_node_answer_bytes});
   absl::StatusOr<std::vector<StoredRegistration>> stored = store_->Load();
   if (!stored.ok()) return stored.status();
   registrar_->Resume(*std::move(stored));
+  // Goes through all of them: nobody else wants anything of the loop yet.
+  absl::Notification resumed;
+  control_.loop->Post([&resumed] { resumed.Notify(); });
+  resumed.WaitForNotification();
   return absl::OkStatus();
 }
 
 absl::Status ClusterServer::Impl::BuildFanOut() {
-  unread_ = std::make_unique<UnreadAnswers>(*control_.loop, config_.rpc.unread,
-                                            metrics_);
+  unread_ =
+      std::make_unique<UnreadAnswers>(*streams_, config_.rpc.unread, metrics_);
   const int threads = IoThreads(config_.io_threads);
   // Every connection of a call is there for the next one: with fewer kept,
   // large calls side by side spent half their CPU on connecting.
@@ -323,10 +356,10 @@ absl::Status ClusterServer::Impl::ServeHttp() {
 }
 
 absl::Status ClusterServer::Impl::ServeGrpc() {
-  const RpcBackend backend{*control_.loop, *membership_,  *registrar_,
-                           *evictor_,      *self_doubt_,  *list_ages_,
-                           *engine_,       *node_routes_, *database_,
-                           drain_,         *unread_,      end_};
+  const RpcBackend backend{
+      *control_.loop, *streams_,   *membership_, *registrar_,   *evictor_,
+      *self_doubt_,   *list_ages_, *engine_,     *node_routes_, *database_,
+      drain_,         *unread_,    end_};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(NewRegistryService(backend, config_.rpc));
   services.push_back(NewFanOutService(backend, config_.rpc));
@@ -353,18 +386,25 @@ void ClusterServer::Impl::RegisterOwnServer() {
 }
 
 void ClusterServer::Impl::ExpireNowAndThen() {
-  membership_->Expire(control_.loop->WallTime());
-  control_.loop->RunAfter(kExpireInterval, [this] { ExpireNowAndThen(); });
+  const bool more =
+      membership_->Expire(control_.loop->WallTime(), kExpiredAtOnce);
+  control_.loop->RunAfter(more ? absl::ZeroDuration() : kExpireInterval,
+                          [this] { ExpireNowAndThen(); });
 }
 
+// By the text: nothing is parsed for each member that an announcement might go
+// to.
 bool ClusterServer::Impl::IsServedHere(const Server& server) const {
-  const absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
-  if (!url.ok()) return false;
-  const std::string address = url->origin.HostHeader();
-  return address == http_address() || address == advertised_address_;
+  constexpr absl::string_view kScheme = "http://";
+  const absl::string_view url = server.cluster_base_url;
+  if (!absl::StartsWithIgnoreCase(url, kScheme)) return false;
+  const absl::string_view rest = url.substr(kScheme.size());
+  const absl::string_view address = rest.substr(0, rest.find('/'));
+  return absl::EqualsIgnoreCase(address, http_address_) ||
+         absl::EqualsIgnoreCase(address, advertised_address_);
 }
 
-// On the control loop, where the HTTP listener calls its handlers.
+// Where the HTTP listener calls its handlers.
 MetricsSample ClusterServer::Impl::Sample() const {
   MetricsSample sample;
   sample.calls_in_flight = engine_->calls_in_flight();
@@ -445,6 +485,8 @@ void ClusterServer::Impl::StopHttp(absl::Duration grace) {
 void ClusterServer::Impl::StopLoops() {
   if (names_ != nullptr) names_->Stop();
   for (Lane& lane : lanes_) lane.loop->Stop();
+  if (web_.loop != nullptr) web_.loop->Stop();
+  if (streams_ != nullptr) streams_->Stop();
   if (control_.loop != nullptr) control_.loop->Stop();
 }
 

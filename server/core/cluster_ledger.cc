@@ -35,6 +35,16 @@ void ClusterLedger::DropTombstone(std::int64_t revision) {
   tombstones_.erase(revision);
 }
 
+bool ClusterLedger::ExpireTombstones(absl::Time before, std::size_t most) {
+  for (std::size_t forgotten = 0; !tombstones_.empty(); ++forgotten) {
+    const Buried& oldest = tombstones_.begin()->second;
+    if (oldest.table->LeftAt(oldest.server_id) > before) return false;
+    if (forgotten == most) return true;
+    oldest.table->ForgetTombstone(std::string(oldest.server_id));
+  }
+  return false;
+}
+
 void ClusterLedger::AddMember(const Server& server) {
   ++members_;
   member_bytes_ += BytesOf(server);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/container/btree_map.h"
+#include "absl/time/time.h"
 #include "server/core/server.h"
 
 namespace coord {
@@ -42,6 +43,9 @@ class ClusterLedger {
   void AddTombstone(std::int64_t revision, const std::string& server_id,
                     ClusterTable& table);
   void DropTombstone(std::int64_t revision);
+  // Makes the tables forget who left at or before `before`, oldest first and
+  // `most` at the most. Whether there is more.
+  bool ExpireTombstones(absl::Time before, std::size_t most);
 
   void AddMember(const Server& server);
   void DropMember(const Server& server);

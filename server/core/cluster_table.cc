@@ -96,8 +96,8 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
       server = WithNodeApi(server, NodeApi::kYes);
     }
     ForgetTombstone(id);
-    if (MayServeNodeApi(*server)) ++node_api_members_;
-    ledger_.AddMember(*server);
+    Enter(server);
+    servers_.Put(server);
     const std::int64_t revision = Log(ChangeType::kJoined, server, now);
     members_.emplace(id, Member{std::move(server), revision});
     return;
@@ -114,12 +114,23 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
   member.said_at = Update(member, std::move(server), now);
 }
 
+void ClusterTable::Enter(const ServerPtr& record) {
+  if (MayServeNodeApi(*record)) ++node_api_members_;
+  ledger_.AddMember(*record);
+  addresses_.Add(record);
+}
+
+void ClusterTable::Strike(const ServerPtr& record) {
+  if (MayServeNodeApi(*record)) --node_api_members_;
+  ledger_.DropMember(*record);
+  addresses_.Remove(record);
+}
+
 std::int64_t ClusterTable::Update(Member& member, ServerPtr record,
                                   absl::Time now) {
-  if (MayServeNodeApi(*member.record)) --node_api_members_;
-  if (MayServeNodeApi(*record)) ++node_api_members_;
-  ledger_.DropMember(*member.record);
-  ledger_.AddMember(*record);
+  Strike(member.record);
+  Enter(record);
+  servers_.Put(record);
   member.record = std::move(record);
   return Log(ChangeType::kUpdated, member.record, now);
 }
@@ -130,8 +141,8 @@ void ClusterTable::Remove(std::string_view server_id, ChangeType how,
   if (it == members_.end()) return;
   ServerPtr last = std::move(it->second.record);
   members_.erase(it);
-  if (MayServeNodeApi(*last)) --node_api_members_;
-  ledger_.DropMember(*last);
+  servers_.Erase(last->server_id);
+  Strike(last);
   const std::int64_t revision = Log(how, last, now);
   tombstones_.emplace(
       last->server_id,
@@ -237,14 +248,6 @@ std::vector<std::string> ClusterTable::MergeJoin(
   return contested;
 }
 
-void ClusterTable::ExpireTombstones(absl::Time before) {
-  absl::erase_if(tombstones_, [&](const auto& entry) {
-    if (entry.second.left_at > before) return false;
-    ledger_.DropTombstone(entry.second.said_at);
-    return true;
-  });
-}
-
 void ClusterTable::ForgetTombstone(const std::string& server_id) {
   const auto it = tombstones_.find(server_id);
   if (it == tombstones_.end()) return;
@@ -265,12 +268,13 @@ const SnapshotPtr& ClusterTable::Snapshot() {
   snapshot->revision = revision_;
   snapshot->update_time = update_time_;
   snapshot->known_at = known_at_;
-  snapshot->servers.reserve(members_.size());
-  for (const auto& [id, member] : members_) {
-    snapshot->servers.push_back(member.record);
-  }
+  snapshot->servers = servers_;
   snapshot_ = std::move(snapshot);
   return snapshot_;
+}
+
+ServerPtr ClusterTable::Find(std::string_view server_id) const {
+  return servers_.Find(server_id);
 }
 
 ClusterSummary ClusterTable::Summary() const {

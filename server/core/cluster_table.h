@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
+#include "server/core/address_index.h"
 #include "server/core/cluster_ledger.h"
 #include "server/core/server.h"
 
@@ -29,9 +30,8 @@ struct LoggedChange {
 
 // Every change takes the next number of a counter that all clusters of a
 // process share, so that a revision is never used twice, not even by a cluster
-// that was dropped and came back. What alters nothing is no change. A copy of
-// the members is made only when somebody reads after a change. Not thread-safe;
-// the rules are those of Membership.
+// that was dropped and came back. What alters nothing is no change. Not
+// thread-safe; the rules are those of Membership.
 class ClusterTable {
  public:
   // `ledger` counts the changes, limits what is remembered of them, and must
@@ -68,13 +68,14 @@ class ClusterTable {
   std::vector<std::string> MergeJoin(const std::vector<Server>& servers,
                                      const HeldIds& held, absl::Time now,
                                      std::size_t& refused);
-  // Forgets what left at or before `before`.
-  void ExpireTombstones(absl::Time before);
-
   // --- what the ledger wants -------------------------------------------------
 
   // There must be one.
   void ForgetOldestChange();
+  // When one that has a tombstone left.
+  absl::Time LeftAt(const std::string& server_id) const {
+    return tombstones_.at(server_id).left_at;
+  }
   void ForgetTombstone(const std::string& server_id);
 
   // --- what is ---------------------------------------------------------------
@@ -83,7 +84,14 @@ class ClusterTable {
   bool empty() const { return members_.empty(); }
   absl::Time update_time() const { return update_time_; }
   absl::Time known_at() const { return known_at_; }
+  // Made when somebody reads after a change.
   const SnapshotPtr& Snapshot();
+  // nullptr: it is no member.
+  ServerPtr Find(std::string_view server_id) const;
+  // See AddressIndex.
+  std::vector<ServerPtr> OlderAtSameAddress() const {
+    return addresses_.Older();
+  }
   ClusterSummary Summary() const;
 
   // --- what was --------------------------------------------------------------
@@ -113,6 +121,9 @@ class ClusterTable {
   // Whether something that was said after `mark` beats a record that was asked
   // for then.
   bool Outdated(const Server& server, std::int64_t mark) const;
+  // Beside members_.
+  void Enter(const ServerPtr& record);
+  void Strike(const ServerPtr& record);
   // Replaces the record of a member by another of the same server.
   std::int64_t Update(Member& member, ServerPtr record, absl::Time now);
   std::int64_t Log(ChangeType type, ServerPtr server, absl::Time now);
@@ -125,6 +136,8 @@ class ClusterTable {
   absl::Time known_at_ = absl::InfinitePast();
 
   absl::btree_map<std::string, Member> members_;  // by server_id
+  ServerList servers_;                            // their records
+  AddressIndex addresses_;                        // of those
   std::size_t node_api_members_ = 0;
   absl::flat_hash_map<std::string, Tombstone> tombstones_;
   std::deque<LoggedChange> log_;

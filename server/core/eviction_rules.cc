@@ -2,18 +2,9 @@
 
 #include <utility>
 
-#include "common/url.h"
+#include "server/core/address_index.h"
 
 namespace coord {
-namespace {
-
-// One text for each address, however it was written.
-std::string AddressOf(const Server& server) {
-  const absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
-  return url.ok() ? url->ToString() : server.cluster_base_url;
-}
-
-}  // namespace
 
 bool EvictionHistory::MayEvict(const Server& server, absl::Time now) const {
   const auto it = evicted_at_.find({server.server_id, AddressOf(server)});
@@ -39,23 +30,6 @@ void EvictionHistory::ForgetOldest() {
   const auto it = evicted_at_.find(evicted);
   if (it != evicted_at_.end() && it->second == when) evicted_at_.erase(it);
   order_.pop_front();
-}
-
-std::vector<ServerPtr> OlderAtSameAddress(const ClusterSnapshot& snapshot) {
-  absl::flat_hash_map<std::string, absl::Time> newest;
-  for (const ServerPtr& server : snapshot.servers) {
-    absl::Time& time =
-        newest.try_emplace(AddressOf(*server), absl::InfinitePast())
-            .first->second;
-    time = std::max(time, server->update_time);
-  }
-  std::vector<ServerPtr> older;
-  for (const ServerPtr& server : snapshot.servers) {
-    if (server->update_time < newest[AddressOf(*server)]) {
-      older.push_back(server);
-    }
-  }
-  return older;
 }
 
 }  // namespace coord

@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
@@ -38,10 +37,6 @@ class EvictionHistory {
   absl::flat_hash_map<IdAndAddress, absl::Time> evicted_at_;
   std::deque<std::pair<absl::Time, IdAndAddress>> order_;
 };
-
-// Two records with one address can't both be true: the servers of `snapshot`
-// that share the address of a newer record.
-std::vector<ServerPtr> OlderAtSameAddress(const ClusterSnapshot& snapshot);
 
 }  // namespace coord
 

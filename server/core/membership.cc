@@ -282,17 +282,17 @@ void Membership::SetNodeApi(std::string_view type, std::string_view server_id,
   }
 }
 
-void Membership::Expire(absl::Time now) {
+bool Membership::Expire(absl::Time now, std::size_t most) {
   absl::MutexLock lock(&impl_->mutex);
   const absl::Time before = now - impl_->options.tombstone_life;
-  std::vector<Followed*> doomed;
-  for (const auto& [key, followed] : impl_->clusters) {
-    followed->table.ExpireTombstones(before);
-    if (followed->idle_since && followed->table.update_time() <= before) {
-      doomed.push_back(followed.get());
-    }
+  const bool more = impl_->ledger.ExpireTombstones(before, most);
+  for (std::size_t dropped = 0; !impl_->idle.empty(); ++dropped) {
+    Followed& longest = *impl_->idle.begin()->second;
+    if (longest.table.update_time() > before) return more;
+    if (dropped == most) return true;
+    impl_->Drop(longest);
   }
-  for (Followed* followed : doomed) impl_->Drop(*followed);
+  return more;
 }
 
 absl::Status Membership::CheckRoom(const std::string& type,
@@ -330,12 +330,29 @@ absl::StatusOr<ClusterSummary> Membership::Summary(
   return summary;
 }
 
-std::vector<SnapshotPtr> Membership::List() const {
+ServerPtr Membership::Find(const ServerKey& key) const {
+  absl::MutexLock lock(&impl_->mutex);
+  const Followed* followed = impl_->Find(key.cluster_id);
+  return followed == nullptr ? nullptr : followed->table.Find(key.server_id);
+}
+
+std::vector<ServerPtr> Membership::OlderAtSameAddress(
+    std::string_view cluster_id) const {
+  absl::MutexLock lock(&impl_->mutex);
+  const Followed* followed = impl_->Find(cluster_id);
+  if (followed == nullptr) return {};
+  return followed->table.OlderAtSameAddress();
+}
+
+std::vector<SnapshotPtr> Membership::List(std::string_view after_type,
+                                          std::string_view after_id,
+                                          std::size_t most) const {
   absl::MutexLock lock(&impl_->mutex);
   std::vector<SnapshotPtr> snapshots;
-  snapshots.reserve(impl_->clusters.size());
-  for (const auto& [key, followed] : impl_->clusters) {
-    snapshots.push_back(followed->table.Snapshot());
+  for (auto it = impl_->clusters.upper_bound(
+           {std::string(after_type), std::string(after_id)});
+       it != impl_->clusters.end() && snapshots.size() < most; ++it) {
+    snapshots.push_back(it->second->table.Snapshot());
   }
   return snapshots;
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -127,9 +128,11 @@ class Membership {
                   std::string_view base_url, NodeApi node_api, absl::Time now);
 
   // Drops tombstones that are too old, and clusters that have been empty as
-  // long, are not watched and hold no registration of ours. To be called now
-  // and then.
-  void Expire(absl::Time now);
+  // long, are not watched and hold no registration of ours; `most` of each at
+  // the most. To be called now and then, and again at once while it is true:
+  // there was more.
+  bool Expire(absl::Time now,
+              std::size_t most = std::numeric_limits<std::size_t>::max());
 
   // Whether a server of this type and URL has a cluster or may found one, for
   // whoever holds the authority itself. Errors: RESOURCE_EXHAUSTED ·
@@ -146,13 +149,22 @@ class Membership {
   absl::StatusOr<SnapshotPtr> Snapshot(std::string_view type,
                                        std::string_view cluster_id) const;
 
-  // The same, but only in numbers; constant, where Snapshot copies the members
-  // after a change.
+  // The same, but only in numbers.
   absl::StatusOr<ClusterSummary> Summary(std::string_view type,
                                          std::string_view cluster_id) const;
 
-  // All clusters, by type and id.
-  std::vector<SnapshotPtr> List() const;
+  // The server as it is known now; nullptr: it is no member.
+  ServerPtr Find(const ServerKey& key) const;
+
+  // The members that share the address of one with a newer record: both can't
+  // be true.
+  std::vector<ServerPtr> OlderAtSameAddress(std::string_view cluster_id) const;
+
+  // `most` clusters at the most, by type and id, from the first one behind
+  // these; all without arguments.
+  std::vector<SnapshotPtr> List(
+      std::string_view after_type = "", std::string_view after_id = "",
+      std::size_t most = std::numeric_limits<std::size_t>::max()) const;
   MembershipCounts Count() const;
 
   // Whether somebody watches the cluster, or waits for one with this id.

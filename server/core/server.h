@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "absl/time/time.h"
+#include "server/core/server_list.h"
 
 namespace coord {
 
@@ -67,8 +67,6 @@ struct Server {
 // What a record costs in memory, about.
 std::size_t BytesOf(const Server& server);
 
-using ServerPtr = std::shared_ptr<const Server>;
-
 struct ClusterIdentity {
   std::string id;
   std::string type;
@@ -93,10 +91,12 @@ struct ClusterSnapshot {
   absl::Time update_time = absl::InfinitePast();
   // When the authority's word was this, for AgeOf.
   absl::Time known_at = absl::InfinitePast();
-  std::vector<ServerPtr> servers;  // by server_id
+  ServerList servers;
 
   // nullptr when it is no member. Logarithmic.
-  ServerPtr Find(std::string_view server_id) const;
+  ServerPtr Find(std::string_view server_id) const {
+    return servers.Find(server_id);
+  }
 };
 
 using SnapshotPtr = std::shared_ptr<const ClusterSnapshot>;

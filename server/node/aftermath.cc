@@ -54,9 +54,7 @@ class Inquiry final : public AftermathInquiry,
   }
 
   void Look() {
-    const auto cluster = membership_.Snapshot("", question_.key.cluster_id);
-    const ServerPtr member =
-        cluster.ok() ? (*cluster)->Find(question_.key.server_id) : nullptr;
+    const ServerPtr member = membership_.Find(question_.key);
     const absl::Time now = loop_.Now();
     if (member != nullptr && member->version != question_.removed) {
       answer_.kind = Aftermath::Kind::kReturned;

@@ -90,6 +90,11 @@ bool Delivery::IsReplacedBy(const AnnouncementMessage& newer) const {
          });
 }
 
+void AnnouncementTally::Expect() {
+  ++outstanding;
+  ++result.expected;
+}
+
 void AnnouncementTally::Add(const std::string& server_id,
                             const std::string& failure) {
   if (failure.empty()) {
@@ -97,6 +102,10 @@ void AnnouncementTally::Add(const std::string& server_id,
   } else {
     result.failed.push_back({server_id, failure});
   }
+  Settle();
+}
+
+void AnnouncementTally::Settle() {
   if (--outstanding == 0) std::move(done)(std::move(result));
 }
 

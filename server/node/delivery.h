@@ -82,8 +82,13 @@ struct AnnouncementTally {
   AnnouncementResult result;
   Peers::Announced done;
 
+  // One more is to be told.
+  void Expect();
   // `failure` is empty when the server answered as it should.
   void Add(const std::string& server_id, const std::string& failure);
+  // One of those that are outstanding is settled; after the last one who
+  // announced hears of it.
+  void Settle();
 };
 
 struct Delivery {

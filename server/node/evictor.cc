@@ -142,9 +142,8 @@ void Evictor::Impl::OnRemoval(const CasePtr& suspect,
 // older would be answered by the newer. Those held here end with their
 // sessions.
 void Evictor::Impl::ConvictOlderAtSameAddress(const Case& suspect) {
-  const auto cluster = membership_.Snapshot("", suspect.cluster.id);
-  if (!cluster.ok()) return;
-  for (const ServerPtr& server : OlderAtSameAddress(**cluster)) {
+  for (const ServerPtr& server :
+       membership_.OlderAtSameAddress(suspect.cluster.id)) {
     const ServerKey key{suspect.cluster.id, server->server_id};
     if (registrar_.Holds(key)) continue;
     if (!cases_.contains(key) && cases_.size() >= options_.max_workers) return;

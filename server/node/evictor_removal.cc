@@ -21,8 +21,7 @@ std::string ActionOf(const EvictCommand& command) {
 }  // namespace
 
 ServerPtr Evictor::Impl::Member(const ServerKey& key) const {
-  const auto cluster = membership_.Snapshot("", key.cluster_id);
-  return cluster.ok() ? (*cluster)->Find(key.server_id) : nullptr;
+  return membership_.Find(key);
 }
 
 void Evictor::Impl::Remove(const ClusterIdentity& cluster,
@@ -57,6 +56,9 @@ void Evictor::Impl::TakeRemoval(const ClusterIdentity& cluster,
     return;
   }
   registrar_.Contested(key, claim);
+  // To look for those who are to be told takes a walk through all.
+  const auto others = membership_.Summary("", cluster.id);
+  if (!others.ok() || others->node_api_servers == 0) return;
   const auto rest = membership_.Snapshot("", cluster.id);
   if (!rest.ok()) return;
   peers_.AnnounceLeave(**rest, server->server_id, [](AnnouncementResult) {});

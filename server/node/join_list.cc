@@ -19,7 +19,7 @@ std::size_t JsonBytesOf(const Server& server) {
          server.extra_json.size();
 }
 
-bool Fits(const std::vector<ServerPtr>& servers, std::size_t max_bytes) {
+bool Fits(const ServerList& servers, std::size_t max_bytes) {
   if (servers.size() > max_bytes / kLeastServerBytes) return false;
   std::size_t bytes = 0;
   for (const ServerPtr& server : servers) bytes += JsonBytesOf(*server);

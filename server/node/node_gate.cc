@@ -30,16 +30,18 @@ void NodeGate::Admit(NodeRequest request, Reply reply,
   }
   registrar_.Get(
       {request.type, "", request.server_id, ""},
-      [reply = std::move(reply), admitted = std::move(admitted),
-       correlation_id = std::move(correlation_id)](
-          absl::StatusOr<RegistrationView> registration) mutable {
-        if (registration.ok()) {
-          std::move(admitted)(*registration, correlation_id, std::move(reply));
-        } else {
-          std::move(reply)(
-              JsonError(404, StdView(registration.status().message())));
-        }
-      });
+      PostedTo(
+          loop_, [reply = std::move(reply), admitted = std::move(admitted),
+                  correlation_id = std::move(correlation_id)](
+                     absl::StatusOr<RegistrationView> registration) mutable {
+            if (registration.ok()) {
+              std::move(admitted)(*registration, correlation_id,
+                                  std::move(reply));
+            } else {
+              std::move(reply)(
+                  JsonError(404, StdView(registration.status().message())));
+            }
+          }));
 }
 
 }  // namespace coord

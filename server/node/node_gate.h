@@ -45,7 +45,8 @@ class NodeGate {
                                            const std::string& correlation_id,
                                            Reply reply) &&>;
 
-  // `verifier` may be nullptr: no token is asked for.
+  // `loop` need not be the registrar's. `verifier` may be nullptr: no token is
+  // asked for.
   NodeGate(EventLoop& loop, Registrar& registrar,
            const NodeTokenVerifier* verifier)
       : loop_(loop), registrar_(registrar), verifier_(verifier) {}

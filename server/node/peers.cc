@@ -22,6 +22,8 @@ constexpr absl::Duration kRetryPause = absl::Seconds(1);
 constexpr double kRetryJitter = 0.1;
 // Of one server; a join replaces a waiting one, so only leaves pile up.
 constexpr std::size_t kMaxWaitingDeliveries = 1024;
+// Servers that are looked at before others have their turn on the loop.
+constexpr int kSlice = 500;
 // What a probe's answer says does not matter.
 constexpr std::size_t kMaxProbeAnswerBytes = 64 << 10;
 
@@ -78,11 +80,28 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   void Stop();
 
  private:
-  std::vector<ServerPtr> TargetsOf(const ClusterSnapshot& cluster,
-                                   std::string_view about) const;
-  void Enqueue(const Server& server,
-               const std::shared_ptr<AnnouncementMessage>& message,
-               const std::shared_ptr<AnnouncementTally>& tally, bool room);
+  // An announcement on its way to those that it is for.
+  struct Walk {
+    Walk(const ClusterSnapshot& cluster, bool join,
+         std::shared_ptr<AnnouncementTally> tally)
+        : cluster(cluster),
+          join(join),
+          tally(std::move(tally)),
+          next(this->cluster.servers.begin()) {}
+
+    const ClusterSnapshot cluster;
+    const bool join;
+    const std::shared_ptr<AnnouncementTally> tally;
+    ServerList::const_iterator next;  // to be looked at
+    std::shared_ptr<AnnouncementMessage> message;
+    bool room = false;  // for the message
+  };
+
+  bool IsTarget(const Server& server, std::string_view about) const;
+  void WalkLater();
+  void WalkOn();
+  const std::shared_ptr<AnnouncementMessage>& MessageOf(Walk& walk);
+  void Enqueue(const Server& server, Walk& walk);
   void Pump();
   void Start(const TargetKey& key);
   void Attempt(const TargetKey& key);
@@ -112,6 +131,7 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   const PeersOptions options_;
   absl::BitGen random_;
 
+  std::deque<std::unique_ptr<Walk>> walks_;
   absl::flat_hash_map<TargetKey, Target> targets_;
   std::deque<TargetKey> ready_;  // idle targets with something waiting
   int in_flight_ = 0;
@@ -123,6 +143,7 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   // Whoever asks has one probe at a time, so these are no more than they.
   std::deque<std::pair<Server, Probed>> waiting_probes_;
   absl::flat_hash_map<TargetKey, absl::Time> asked_;  // by AskNodeApi
+  absl::Time tidied_ = absl::InfinitePast();
   bool stopped_ = false;
 };
 
@@ -239,81 +260,97 @@ void Peers::Impl::AskNodeApi(const Server& server) {
       it != asked_.end() && it->second > before) {
     return;
   }
-  absl::erase_if(asked_,
-                 [before](const auto& each) { return each.second <= before; });
-  asked_.emplace(key, now);
+  // Not for each of many that are asked at one time.
+  if (tidied_ <= before) {
+    absl::erase_if(
+        asked_, [before](const auto& each) { return each.second <= before; });
+    tidied_ = now;
+  }
+  asked_[key] = now;
   Probe(server, [](const ProbeResult&) {});
 }
 
-std::vector<ServerPtr> Peers::Impl::TargetsOf(const ClusterSnapshot& cluster,
-                                              std::string_view about) const {
-  std::vector<ServerPtr> targets;
-  if (!options_.management) return targets;
-  for (const ServerPtr& server : cluster.servers) {
-    if (server->node_api != NodeApi::kNo && server->server_id != about &&
-        !served_here_(*server)) {
-      targets.push_back(server);
-    }
-  }
-  return targets;
+bool Peers::Impl::IsTarget(const Server& server, std::string_view about) const {
+  return options_.management && server.node_api != NodeApi::kNo &&
+         server.server_id != about && !served_here_(server);
 }
 
 void Peers::Impl::Announce(const ClusterSnapshot& cluster,
                            std::string_view about, bool join, Announced done) {
-  const std::vector<ServerPtr> targets = TargetsOf(cluster, about);
-  if (targets.empty()) {
-    loop_.Post([done = std::move(done)]() mutable { std::move(done)({}); });
-    return;
-  }
   auto tally = std::make_shared<AnnouncementTally>();
   tally->about = std::string(about);
-  tally->outstanding = tally->result.expected =
-      static_cast<int>(targets.size());
+  tally->outstanding = 1;  // until all servers were looked at
   tally->done = std::move(done);
-  auto message =
-      join ? AnnouncementMessage::Join(cluster, about, FreshCorrelationId())
-           : AnnouncementMessage::Leave(cluster, about, FreshCorrelationId());
-  // One there may be, however large.
-  const bool room = *message_bytes_ <= options_.max_message_bytes;
-  message->CountIn(message_bytes_);
-  for (const ServerPtr& target : targets) {
-    Enqueue(*target, message, tally, room);
-  }
+  walks_.push_back(std::make_unique<Walk>(cluster, join, std::move(tally)));
+  if (walks_.size() == 1) WalkLater();
+}
+
+void Peers::Impl::WalkLater() {
   loop_.Post([weak = weak_from_this()] {
-    if (auto self = weak.lock()) self->Pump();
+    if (auto self = weak.lock()) self->WalkOn();
   });
 }
 
-void Peers::Impl::Enqueue(const Server& server,
-                          const std::shared_ptr<AnnouncementMessage>& message,
-                          const std::shared_ptr<AnnouncementTally>& tally,
-                          bool room) {
-  absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
+// One announcement after the other, so that each target hears of them in order.
+void Peers::Impl::WalkOn() {
+  Walk& walk = *walks_.front();
+  const auto end = walk.cluster.servers.end();
+  for (int looked_at = 0; walk.next != end && looked_at < kSlice;
+       ++walk.next, ++looked_at) {
+    const Server& server = **walk.next;
+    if (IsTarget(server, walk.tally->about)) Enqueue(server, walk);
+  }
+  Pump();
+  if (walk.next != end) return WalkLater();
+  const std::unique_ptr<Walk> ended = std::move(walks_.front());
+  walks_.pop_front();
+  if (!walks_.empty()) WalkLater();
+  ended->tally->Settle();
+}
+
+// For the first target: most clusters have none.
+const std::shared_ptr<AnnouncementMessage>& Peers::Impl::MessageOf(Walk& walk) {
+  if (walk.message != nullptr) return walk.message;
+  const std::string& about = walk.tally->about;
+  walk.message = walk.join ? AnnouncementMessage::Join(walk.cluster, about,
+                                                       FreshCorrelationId())
+                           : AnnouncementMessage::Leave(walk.cluster, about,
+                                                        FreshCorrelationId());
+  // One there may be, however large.
+  walk.room = *message_bytes_ <= options_.max_message_bytes;
+  walk.message->CountIn(message_bytes_);
+  return walk.message;
+}
+
+void Peers::Impl::Enqueue(const Server& server, Walk& walk) {
+  const auto& message = MessageOf(walk);
+  walk.tally->Expect();
   const TargetKey key(server.server_id, server.cluster_base_url);
   auto it = targets_.find(key);
   std::string refused;
-  if (!url.ok()) {
-    refused = std::string(url.status().message());
-  } else if (stopped_) {
+  if (stopped_) {
     refused = kStopped;
   } else if (it != targets_.end() &&
              it->second.waiting.size() >= kMaxWaitingDeliveries) {
     refused = "too many announcements wait for it";
-  } else if (!room || deliveries_ >= options_.max_deliveries) {
+  } else if (!walk.room || deliveries_ >= options_.max_deliveries) {
     refused = "too many announcements wait";
+  } else if (it == targets_.end()) {
+    absl::StatusOr<BaseUrl> url = ParseBaseUrl(server.cluster_base_url);
+    if (url.ok()) {
+      it = targets_.emplace(key, Target{*std::move(url), {}, {}}).first;
+    } else {
+      refused = std::string(url.status().message());
+    }
   }
   if (!refused.empty()) {
-    loop_.Post(
-        [tally, id = server.server_id, refused] { tally->Add(id, refused); });
+    walk.tally->Add(server.server_id, refused);
     return;
-  }
-  if (it == targets_.end()) {
-    it = targets_.emplace(key, Target{*std::move(url), {}, {}}).first;
   }
   Target& target = it->second;
   if (!target.current && target.waiting.empty()) ready_.push_back(key);
 
-  Delivery delivery{message, {tally}};
+  Delivery delivery{message, {walk.tally}};
   ++deliveries_;
   // The newer one goes to the end: what it says must come after the leaves that
   // wait.

@@ -24,7 +24,8 @@ void Registrar::Resume(std::vector<StoredRegistration> registrations) {
 }
 
 void Registrar::StartResumed() {
-  loop_.Post([impl = impl_] { impl->StartResumed(); });
+  loop_.Post(
+      [impl = impl_, since = loop_.Now()] { impl->StartResumed(since); });
 }
 
 void Registrar::Register(RegisterCommand command, Done<RegistrationView> done) {
@@ -63,12 +64,11 @@ void Registrar::Get(RegistrationRef ref, Done<RegistrationView> done) {
       });
 }
 
-void Registrar::List(std::string type,
-                     Done<std::vector<RegistrationView>> done) {
-  loop_.Post(
-      [impl = impl_, type = std::move(type), done = std::move(done)]() mutable {
-        impl->List(type, std::move(done));
-      });
+void Registrar::List(RegistrationRange range, Done<RegistrationSlice> done) {
+  loop_.Post([impl = impl_, range = std::move(range),
+              done = std::move(done)]() mutable {
+    impl->List(range, std::move(done));
+  });
 }
 
 void Registrar::Refresh(const std::string& cluster_id,
@@ -77,11 +77,13 @@ void Registrar::Refresh(const std::string& cluster_id,
 }
 
 void Registrar::RefreshSoon(const std::string& cluster_id) {
-  impl_->refresher().RefreshSoon(cluster_id);
+  loop_.Post([impl = impl_, cluster_id] {
+    impl->refresher().RefreshSoon(cluster_id);
+  });
 }
 
 void Registrar::Contested(const ServerKey& key, Claim claim) {
-  impl_->Contested(key, claim);
+  loop_.Post([impl = impl_, key, claim] { impl->Contested(key, claim); });
 }
 
 std::size_t Registrar::Count() const { return impl_->Count(); }

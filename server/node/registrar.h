@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "server/node/claim.h"
 #include "server/node/eviction_observer.h"
 #include "server/node/peers.h"
+#include "server/node/registration_key.h"
 #include "server/node/registration_store.h"
 #include "server/node/self_doubt.h"
 #include "server/registry/registry.h"
@@ -44,6 +46,11 @@ struct RegistrarOptions {
   bool management = true;  // off: register and renew only
   // Refreshes of one cluster that announcements ask for.
   absl::Duration announced_refresh_pause = absl::Seconds(30);
+  // When this process last began to run again after it had not: it was stopped,
+  // starved by the machine, or paused with it. That it was busy counts for
+  // nothing. By EventLoop::Now, the infinite past for never, as if empty;
+  // thread-safe.
+  std::function<absl::Time()> last_standstill;
   // `10.0.0.7:7780`: where other servers reach this process's HTTP listener.
   // Empty: nowhere, and nothing can be registered by a local_base_url.
   std::string advertised_address;
@@ -91,6 +98,18 @@ struct KeepAliveAnswer {
   RegistrationState state;
 };
 
+// A part of the registrations, by type, server_id and public_base_url.
+struct RegistrationRange {
+  std::string type;       // empty: all
+  RegistrationKey after;  // begins behind this one, which need not be there
+  std::size_t most = 100;
+};
+
+struct RegistrationSlice {
+  std::vector<RegistrationView> views;  // session ids are blank
+  bool more = false;                    // the range goes on behind these
+};
+
 // Names a registration; an empty session means the current one, whichever.
 struct RegistrationRef {
   std::string type;
@@ -110,8 +129,8 @@ struct UnregisterAnswer {
   std::vector<Error> errors;
 };
 
-// All functions are thread-safe; the work happens on `loop`, where every `done`
-// is called, never inside the call.
+// Thread-safe but for what is told to be for the loop; the work happens on
+// `loop`, where every `done` is called, never inside the call.
 class Registrar {
  public:
   template <typename T>
@@ -144,8 +163,19 @@ class Registrar {
                    Done<RegistrationView> done);
   void Unregister(RegistrationRef ref, Done<UnregisterAnswer> done);
   void Get(RegistrationRef ref, Done<RegistrationView> done);
-  // All of `type` (empty: all), by type and server_id; session ids are blank.
-  void List(std::string type, Done<std::vector<RegistrationView>> done);
+  // Takes the loop a few microseconds for each one that it lists.
+  void List(RegistrationRange range, Done<RegistrationSlice> done);
+
+  // Refreshes a cluster because a peer's announcement gave reason to; at most
+  // once in announced_refresh_pause, later if need be. Nobody waits for it.
+  void RefreshSoon(const std::string& cluster_id);
+
+  // There is reason to think that a server held here is gone: probe it; dead:
+  // ORPHAN; alive: register and announce at once, then with backoff.
+  void Contested(const ServerKey& key, Claim claim);
+
+  // How many registrations are held.
+  std::size_t Count() const;
 
   // --- for the other parts of node/, on the loop ----------------------------
 
@@ -156,17 +186,6 @@ class Registrar {
   // it.
   void Refresh(const std::string& cluster_id,
                absl::AnyInvocable<void(absl::Status) &&> done);
-
-  // The same because a peer's announcement gave reason to; at most once in
-  // announced_refresh_pause, later if need be. Nobody waits for it.
-  void RefreshSoon(const std::string& cluster_id);
-
-  // There is reason to think that a server held here is gone: probe it; dead:
-  // ORPHAN; alive: register and announce at once, then with backoff.
-  void Contested(const ServerKey& key, Claim claim);
-
-  // How many registrations are held.
-  std::size_t Count() const;
 
   // Whether a server is held here.
   bool Holds(const ServerKey& key) const;

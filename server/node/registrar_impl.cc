@@ -122,16 +122,16 @@ void Registrar::Impl::Resume(std::vector<StoredRegistration> registrations) {
     Advertise(incarnation, context_.options);
     auto registration =
         std::make_shared<Registration>(context_, *this, std::move(incarnation));
-    registrations_[registration->key()] = registration;
+    Hold(registration);
     sessions_.Resume(stored.session_id, registration->key(), stored.ttl);
     registration->TakeUp(stored, kResumedProbeSpacing * probes);
     if (!stored.ttl) ++probes;
   }
 }
 
-void Registrar::Impl::StartResumed() {
-  sessions_.StartResumed(context_.options.resume_grace, context_.loop.Now());
-  ArmSessionTimer();
+void Registrar::Impl::Hold(const RegistrationPtr& registration) {
+  registrations_[registration->key()] = registration;
+  count_ = registrations_.size();
 }
 
 void Registrar::Impl::Register(RegisterCommand command,
@@ -203,7 +203,7 @@ void Registrar::Impl::RegisterNew(RegisterCommand command,
   if (it == registrations_.end()) {
     auto registration =
         std::make_shared<Registration>(context_, *this, std::move(next));
-    registrations_.emplace(key, registration);
+    Hold(registration);
     Launch(registration, std::nullopt, command, std::move(done));
     return;
   }
@@ -419,16 +419,20 @@ void Registrar::Impl::Get(const RegistrationRef& ref,
   }
 }
 
-void Registrar::Impl::List(const std::string& type,
-                           Done<std::vector<RegistrationView>> done) {
-  std::vector<RegistrationView> views;
-  for (auto it = registrations_.lower_bound({type, "", ""});
-       it != registrations_.end() && (type.empty() || it->first.type == type);
+void Registrar::Impl::List(const RegistrationRange& range,
+                           Done<RegistrationSlice> done) {
+  RegistrationSlice slice;
+  for (auto it = registrations_.upper_bound(
+           std::max(range.after, RegistrationKey{range.type, "", ""}));
+       it != registrations_.end() &&
+       (range.type.empty() || it->first.type == range.type);
        ++it) {
-    views.push_back(it->second->View());
-    views.back().session_id.clear();
+    slice.more = slice.views.size() == range.most;
+    if (slice.more) break;
+    slice.views.push_back(it->second->View());
+    slice.views.back().session_id.clear();
   }
-  std::move(done)(std::move(views));
+  std::move(done)(std::move(slice));
 }
 
 }  // namespace coord

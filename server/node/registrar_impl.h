@@ -3,6 +3,7 @@
 #ifndef SERVER_NODE_REGISTRAR_IMPL_H_
 #define SERVER_NODE_REGISTRAR_IMPL_H_
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,19 +26,21 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
        EvictionObserver& evictions, RegistrarOptions options);
 
   void Resume(std::vector<StoredRegistration> registrations);
-  void StartResumed();
+  // `since`: when callers could first reach this process.
+  void StartResumed(absl::Time since);
   void Register(RegisterCommand command, Done<RegistrationView> done);
   void KeepAlive(const std::string& session_id, Done<KeepAliveAnswer> done);
   void SetDraining(const RegistrationRef& ref, bool draining,
                    Done<RegistrationView> done);
   void Unregister(const RegistrationRef& ref, Done<UnregisterAnswer> done);
   void Get(const RegistrationRef& ref, Done<RegistrationView> done);
-  void List(const std::string& type, Done<std::vector<RegistrationView>> done);
+  void List(const RegistrationRange& range, Done<RegistrationSlice> done);
   void Stop(bool unregister, absl::Duration timeout,
             absl::AnyInvocable<void() &&> done);
 
   void Contested(const ServerKey& key, Claim claim);
-  std::size_t Count() const { return registrations_.size(); }
+  // Thread-safe.
+  std::size_t Count() const { return count_; }
   bool Holds(const ServerKey& key) const { return Held(key) != nullptr; }
   std::optional<Server> ProbeTarget(const ServerKey& key) const;
   Refresher& refresher() { return refresher_; }
@@ -47,6 +50,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   struct RegisterCall;
   struct Shutdown;
 
+  void Hold(const RegistrationPtr& registration);
   absl::Status CheckAddressIsFree(const RegisterCommand& command) const;
   // For one that is not held yet.
   absl::Status CheckRoom(const RegistrationKey& key) const;
@@ -92,6 +96,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   Refresher refresher_;
   SessionTable sessions_;
   absl::btree_map<RegistrationKey, RegistrationPtr> registrations_;
+  std::atomic<std::size_t> count_ = 0;  // of these
   // By cluster and server id.
   absl::flat_hash_map<std::string,
                       absl::flat_hash_map<std::string, RegistrationPtr>>

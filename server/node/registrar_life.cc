@@ -14,42 +14,49 @@ namespace {
 
 // Removals in flight at the end of the process.
 constexpr int kMaxFinalRemovals = 256;
-// While there are sessions the loop looks this often whether it was held up.
-constexpr absl::Duration kSessionTick = absl::Milliseconds(250);
+// Sessions, or registrations, that are gone through before others have their
+// turn on the loop.
+constexpr std::size_t kSlice = 500;
+constexpr std::size_t kMaxEndedAtOnce = 50;
 
 }  // namespace
 
-void Registrar::Impl::ArmSessionTimer() {
-  const absl::Time due = sessions_.NextCheck();
-  if (due == absl::InfiniteFuture() || stopping_) return;
-  const absl::Time now = context_.loop.Now();
-  const absl::Time next = std::min(due, now + kSessionTick);
-  if (next >= session_check_) return;
-  session_check_ = next;
-  context_.loop.Cancel(session_timer_);
-  session_timer_ =
-      context_.loop.RunAfter(next - now, [weak = weak_from_this()] {
-        if (auto self = weak.lock()) self->CheckSessions();
-      });
+void Registrar::Impl::StartResumed(absl::Time since) {
+  const bool more =
+      sessions_.StartResumed(context_.options.resume_grace, since, kSlice);
+  ArmSessionTimer();
+  if (!more || stopping_) return;
+  context_.loop.Post([weak = weak_from_this(), since] {
+    if (auto self = weak.lock()) self->StartResumed(since);
+  });
 }
 
-// One that comes late has been stopped or starved, and what callers said
-// meanwhile waits to be read: nobody was silent.
+void Registrar::Impl::ArmSessionTimer() {
+  const absl::Time due = sessions_.NextCheck();
+  if (due >= session_check_ || stopping_) return;
+  session_check_ = due;
+  context_.loop.Cancel(session_timer_);
+  session_timer_ = context_.loop.RunAfter(due - context_.loop.Now(),
+                                          [weak = weak_from_this()] {
+                                            if (auto self = weak.lock())
+                                              self->CheckSessions();
+                                          });
+}
+
 void Registrar::Impl::CheckSessions() {
-  const absl::Time now = context_.loop.Now();
-  const absl::Duration late =
-      now - std::exchange(session_check_, absl::InfiniteFuture());
-  if (late > kSessionTick) {
-    spdlog::warn("was held up, sessions start anew with a full ttl{}",
-                 Fields({{"late", absl::FormatDuration(late)}}));
-    sessions_.Renew(now);
-  }
-  EndSilentSessions(now);
+  session_check_ = absl::InfiniteFuture();
+  EndSilentSessions(context_.loop.Now());
   ArmSessionTimer();
 }
 
+// What callers said while this process did not run waits to be read: nobody was
+// silent then.
 void Registrar::Impl::EndSilentSessions(absl::Time now) {
-  for (const SessionTable::Expired& expired : sessions_.TakeExpired(now)) {
+  const absl::Time standstill = context_.options.last_standstill
+                                    ? context_.options.last_standstill()
+                                    : absl::InfinitePast();
+  for (const SessionTable::Expired& expired :
+       sessions_.TakeExpired(now, standstill, kMaxEndedAtOnce)) {
     const RegistrationPtr registration = registrations_.at(expired.key);
     spdlog::warn("a session was not kept alive{}",
                  Fields({{"type", expired.key.type},
@@ -141,6 +148,7 @@ void Registrar::Impl::OnEnded(Registration& registration) {
   const auto keep_alive = registration.shared_from_this();
   registration.Halt();
   registrations_.erase(registration.key());
+  count_ = registrations_.size();
   Forget(registration.cluster_id(),
          registration.incarnation().server.server_id);
 }

@@ -91,10 +91,8 @@ UnregisterAnswer Registration::AnswerSoFar() const {
 // wanted to be written, and was probed as such. Empty: there is none.
 RecordVersion Registration::FencingVersion() const {
   if (!record_.version.text.empty()) return record_.version;
-  const auto cluster =
-      context_.membership.Snapshot(wanted_.server.type, cluster_.id);
-  if (!cluster.ok()) return {};
-  const ServerPtr known = (*cluster)->Find(wanted_.server.server_id);
+  const ServerPtr known =
+      context_.membership.Find({cluster_.id, wanted_.server.server_id});
   if (known == nullptr ||
       known->cluster_base_url != wanted_.server.cluster_base_url) {
     return {};

@@ -23,13 +23,17 @@ void SessionTable::Resume(const std::string& session_id, RegistrationKey key,
   if (ttl) resumed_.push_back(session_id);
 }
 
-void SessionTable::StartResumed(absl::Duration grace, absl::Time now) {
-  for (const std::string& session_id : std::exchange(resumed_, {})) {
+bool SessionTable::StartResumed(absl::Duration grace, absl::Time now,
+                                std::size_t most) {
+  for (; !resumed_.empty() && most > 0; --most) {
+    const std::string session_id = std::move(resumed_.back());
+    resumed_.pop_back();
     auto it = sessions_.find(session_id);
     const bool over = it == sessions_.end() || !it->second.ttl;
     if (over || leases_.ExpiryOf(session_id)) continue;
     leases_.Grant(session_id, now + std::max(*it->second.ttl, grace));
   }
+  return !resumed_.empty();
 }
 
 void SessionTable::Close(const std::string& session_id) {
@@ -60,15 +64,6 @@ absl::StatusOr<absl::Duration> SessionTable::Touch(
   return *it->second.ttl;
 }
 
-void SessionTable::Renew(absl::Time now) {
-  for (const auto& [session_id, session] : sessions_) {
-    // One without an expiry was resumed and not started.
-    const std::optional<absl::Time> expiry = leases_.ExpiryOf(session_id);
-    if (!session.ttl || !expiry) continue;
-    leases_.Grant(session_id, std::max(*expiry, now + *session.ttl));
-  }
-}
-
 const RegistrationKey* SessionTable::Find(const std::string& session_id) const {
   auto it = sessions_.find(session_id);
   return it == sessions_.end() ? nullptr : &it->second.key;
@@ -85,10 +80,15 @@ absl::Status SessionTable::WhyClosed(const std::string& session_id) const {
                    "register again");
 }
 
-std::vector<SessionTable::Expired> SessionTable::TakeExpired(absl::Time now) {
+std::vector<SessionTable::Expired> SessionTable::TakeExpired(
+    absl::Time now, absl::Time standstill, std::size_t most) {
   std::vector<Expired> expired;
-  for (std::string& session_id : leases_.TakeExpired(now)) {
+  for (std::string& session_id : leases_.TakeExpired(now, most)) {
     auto it = sessions_.find(session_id);
+    if (standstill + *it->second.ttl > now) {
+      leases_.Grant(session_id, standstill + *it->second.ttl);
+      continue;
+    }
     expired.push_back(
         {std::move(session_id), std::move(it->second.key), *it->second.ttl});
     sessions_.erase(it);

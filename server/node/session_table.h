@@ -5,9 +5,9 @@
 
 #include <cstddef>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -16,26 +16,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/core/lease_table.h"
-#include "server/core/server.h"
+#include "server/node/registration_key.h"
 
 namespace coord {
-
-// What tells the registrations of this process apart, in the order of lists.
-struct RegistrationKey {
-  std::string type;
-  std::string server_id;
-  std::string public_base_url;
-
-  static RegistrationKey Of(const Server& server) {
-    return {server.type, server.server_id, server.public_base_url};
-  }
-  friend bool operator==(const RegistrationKey&,
-                         const RegistrationKey&) = default;
-  friend bool operator<(const RegistrationKey& a, const RegistrationKey& b) {
-    return std::tie(a.type, a.server_id, a.public_base_url) <
-           std::tie(b.type, b.server_id, b.public_base_url);
-  }
-};
 
 // Not thread-safe.
 class SessionTable {
@@ -55,7 +38,9 @@ class SessionTable {
               std::optional<absl::Duration> ttl);
   // Callers can reach this process from `now` on: each session that was resumed
   // lives for its ttl, and for `grace` at the least, unless it was heard from.
-  void StartResumed(absl::Duration grace, absl::Time now);
+  // Starts `most` at the most; whether there are more.
+  bool StartResumed(absl::Duration grace, absl::Time now,
+                    std::size_t most = std::numeric_limits<std::size_t>::max());
   // It is over: asked for, it is LEASE_EXPIRED from now on.
   void Close(const std::string& session_id);
   // The same, but remembered as SESSION_SUPERSEDED.
@@ -68,9 +53,6 @@ class SessionTable {
   // SESSION_SUPERSEDED.
   absl::StatusOr<absl::Duration> Touch(const std::string& session_id,
                                        absl::Time now);
-  // Gives every session a full ttl from `now`, and takes nothing from one that
-  // has more.
-  void Renew(absl::Time now);
   // nullptr when there is no such session. Valid until the next change.
   const RegistrationKey* Find(const std::string& session_id) const;
   // Why there is no such session: one of the errors of Touch. LEASE_EXPIRED is
@@ -78,13 +60,17 @@ class SessionTable {
   // earlier life that left nothing, or of another clusterd.
   absl::Status WhyClosed(const std::string& session_id) const;
 
-  // Closes sessions that were not heard from in time.
+  // Closes sessions that were not heard from in time, `most` at the most.
+  // Nobody was silent while this process did not run: each has a full ttl from
+  // `standstill`, its end.
   struct Expired {
     std::string session_id;
     RegistrationKey key;
     absl::Duration ttl;
   };
-  std::vector<Expired> TakeExpired(absl::Time now);
+  std::vector<Expired> TakeExpired(
+      absl::Time now, absl::Time standstill = absl::InfinitePast(),
+      std::size_t most = std::numeric_limits<std::size_t>::max());
   // No session expires before; see LeaseTable.
   absl::Time NextCheck() const { return leases_.NextCheck(); }
 

@@ -77,6 +77,21 @@ void AppendServer(const Server& server, std::string& out) {
   out += '}';
 }
 
+template <typename Servers>
+std::string JsonOf(const ClusterIdentity& identity, const Servers& servers) {
+  std::string out =
+      absl::StrCat("{\"id\":", JsonString(identity.id),
+                   ",\"type\":", JsonString(identity.type),
+                   ",\"publicBaseUrl\":", JsonString(identity.public_base_url),
+                   ",\"servers\":[");
+  for (const ServerPtr& server : servers) {
+    if (out.back() != '[') out += ',';
+    AppendServer(*server, out);
+  }
+  out += "]}";
+  return out;
+}
+
 }  // namespace
 
 absl::StatusOr<Server> ReadServerRecord(const json::value& value,
@@ -184,22 +199,12 @@ absl::StatusOr<Server> ParseRegistration(std::string_view text) {
 }
 
 std::string ItResourceJson(const ClusterSnapshot& cluster) {
-  return ItResourceJson(cluster.identity, cluster.servers);
+  return JsonOf(cluster.identity, cluster.servers);
 }
 
 std::string ItResourceJson(const ClusterIdentity& identity,
                            const std::vector<ServerPtr>& servers) {
-  std::string out =
-      absl::StrCat("{\"id\":", JsonString(identity.id),
-                   ",\"type\":", JsonString(identity.type),
-                   ",\"publicBaseUrl\":", JsonString(identity.public_base_url),
-                   ",\"servers\":[");
-  for (const ServerPtr& server : servers) {
-    if (out.back() != '[') out += ',';
-    AppendServer(*server, out);
-  }
-  out += "]}";
-  return out;
+  return JsonOf(identity, servers);
 }
 
 std::string ServerJson(const Server& server) {

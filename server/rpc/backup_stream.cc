@@ -26,14 +26,15 @@ absl::Status ReadError() {
                    "back up the store: the copy can't be read");
 }
 
-// Lives on the backend's loop, as WatchStream does. A piece is read when the
-// one before has left: from the page cache, where it was written a moment ago.
+// Lives on the backend's loop for streams, as WatchStream does. A piece is read
+// when the one before has left: from the page cache, where it was written a
+// moment ago.
 class BackupStream final : public grpc::ServerWriteReactor<pb::BackupResponse>,
                            public std::enable_shared_from_this<BackupStream> {
  public:
   BackupStream(const RpcBackend& backend, std::optional<Slots::Slot> slot,
                grpc::CallbackServerContext* context)
-      : loop_(backend.loop), slot_(std::move(slot)), context_(*context) {}
+      : loop_(backend.streams), slot_(std::move(slot)), context_(*context) {}
 
   void Start(const RpcBackend& backend) {
     self_ = shared_from_this();

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -30,23 +29,45 @@ absl::StatusOr<PageRequest> ParsePageRequest(std::string_view list,
 
 std::string PageToken(std::string_view list, std::string_view last_key);
 
-// Adds the items of one page, out of `items` which are sorted by `key`, until
-// it is full; `add` returns the encoded size of what it added. Returns the
-// token of the next page; empty on the last.
+// What a page still takes.
+class PageRoom {
+ public:
+  explicit PageRoom(const PageRequest& page) : items_(page.size) {}
+
+  bool full() const { return items_ == 0 || bytes_ >= kMaxPageBytes; }
+  // An item whose encoded size is `bytes` was added.
+  void Take(std::size_t bytes) {
+    --items_;
+    bytes_ += bytes;
+  }
+
+ private:
+  int items_;  // that still fit
+  std::size_t bytes_ = 0;
+};
+
+// Adds the items of one page, from `next` on, until it is full; `add` returns
+// the encoded size of what it added. Returns the token of the next page; empty
+// on the last.
+template <typename Iterator, typename Key, typename Add>
+std::string FillPageFrom(std::string_view list, const PageRequest& page,
+                         Iterator next, Iterator end, Key key, Add add) {
+  PageRoom room(page);
+  for (Iterator last = next; next != end; last = next++) {
+    if (room.full()) return PageToken(list, key(*last));
+    room.Take(add(*next));
+  }
+  return {};
+}
+
+// The same out of all `items`, which are sorted by `key`.
 template <typename Items, typename Key, typename Add>
 std::string FillPage(std::string_view list, const PageRequest& page,
                      const Items& items, Key key, Add add) {
-  auto next = std::partition_point(
+  const auto next = std::partition_point(
       items.begin(), items.end(),
       [&](const auto& item) { return key(item) <= page.after; });
-  std::size_t bytes = 0;
-  for (int n = 0; next != items.end(); ++n, ++next) {
-    if (n == page.size || bytes >= kMaxPageBytes) {
-      return PageToken(list, key(*std::prev(next)));
-    }
-    bytes += add(*next);
-  }
-  return {};
+  return FillPageFrom(list, page, next, items.end(), key, add);
 }
 
 }  // namespace coord

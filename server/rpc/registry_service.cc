@@ -4,7 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_join.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "common/error.h"
 #include "mimik/cluster/v1/registry_service.grpc.pb.h"
@@ -12,6 +13,7 @@
 #include "server/rpc/convert.h"
 #include "server/rpc/keep_alive_stream.h"
 #include "server/rpc/paging.h"
+#include "server/rpc/registration_page.h"
 #include "server/rpc/services.h"
 #include "server/rpc/watch_stream.h"
 
@@ -24,43 +26,28 @@ using UnaryReactor = grpc::ServerUnaryReactor;
 // Of a call that waits and has no deadline.
 constexpr absl::Duration kDefaultWait = absl::Seconds(50);
 
-constexpr std::string_view kRegistrations = "registrations";
 constexpr std::string_view kClusters = "clusters";
 constexpr std::string_view kServers = "servers";
 
-// What lists are sorted by. A zero byte sorts before all that names contain.
-template <typename... Names>
-std::string ListKey(const Names&... names) {
-  return absl::StrJoin({absl::string_view(names)...},
-                       absl::string_view("\0", 1));
-}
+// What lists of clusters are sorted by. A zero byte sorts before all that names
+// contain.
+constexpr char kSeparator = '\0';
 
-void FillRegistrations(const PageRequest& page,
-                       std::vector<RegistrationView>& views,
-                       const std::string& self_doubt,
-                       pb::ListRegistrationsResponse* response) {
-  auto key = [](const RegistrationView& view) {
-    return ListKey(view.server.type, view.server.server_id,
-                   view.server.public_base_url);
-  };
-  std::sort(views.begin(), views.end(),
-            [&](const auto& a, const auto& b) { return key(a) < key(b); });
-  response->set_next_page_token(FillPage(
-      kRegistrations, page, views, key, [&](const RegistrationView& view) {
-        pb::Registration* added = response->add_registrations();
-        ToProto(view, self_doubt, added);
-        return added->ByteSizeLong();
-      }));
-}
-
-void FillClusters(const PageRequest& page,
-                  const std::vector<SnapshotPtr>& clusters, ListAges& ages,
-                  pb::ListClustersResponse* response) {
-  auto key = [](const SnapshotPtr& cluster) {
-    return ListKey(cluster->identity.type, cluster->identity.id);
-  };
-  response->set_next_page_token(
-      FillPage(kClusters, page, clusters, key, [&](const SnapshotPtr& cluster) {
+void FillClusters(const PageRequest& page, const Membership& membership,
+                  ListAges& ages, pb::ListClustersResponse* response) {
+  const std::pair<std::string, std::string> after =
+      absl::StrSplit(page.after, absl::MaxSplits(kSeparator, 1));
+  // One more tells whether there is another page.
+  const auto clusters = membership.List(
+      after.first, after.second, static_cast<std::size_t>(page.size) + 1);
+  response->set_next_page_token(FillPageFrom(
+      kClusters, page, clusters.begin(), clusters.end(),
+      [](const SnapshotPtr& cluster) {
+        return absl::StrCat(cluster->identity.type,
+                            absl::string_view(&kSeparator, 1),
+                            cluster->identity.id);
+      },
+      [&](const SnapshotPtr& cluster) {
         pb::Cluster* added = response->add_clusters();
         ToProto(*cluster, added);
         SetAge(ages.Judge(*cluster).age, added);
@@ -70,11 +57,11 @@ void FillClusters(const PageRequest& page,
 
 void FillServers(const PageRequest& page, const ClusterSnapshot& cluster,
                  ListAges& ages, pb::ListServersResponse* response) {
-  auto key = [](const ServerPtr& server) -> const std::string& {
-    return server->server_id;
-  };
-  response->set_next_page_token(FillPage(
-      kServers, page, cluster.servers, key, [&](const ServerPtr& server) {
+  const ServerList& servers = cluster.servers;
+  response->set_next_page_token(FillPageFrom(
+      kServers, page, servers.After(page.after), servers.end(),
+      [](const ServerPtr& server) { return server->server_id; },
+      [&](const ServerPtr& server) {
         pb::Server* added = response->add_servers();
         ToProto(*server, added);
         return added->ByteSizeLong();
@@ -208,24 +195,16 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
     UnaryCall call(backend_.end, context, reactor);
     absl::Status room = backend_.unread.CheckRoom();
     if (!room.ok()) return Answer(std::move(call), std::move(room));
-    auto page = ParsePageRequest(kRegistrations, request->page_size(),
+    auto page = ParsePageRequest(RegistrationPage::kList, request->page_size(),
                                  request->page_token());
     if (!page.ok()) return Answer(std::move(call), page.status());
     if (!request->type().empty()) {
       absl::Status named = CheckClusterName(request->type(), "");
       if (!named.ok()) return Answer(std::move(call), named);
     }
-    backend_.registrar.List(
-        request->type(),
-        [&self_doubt = backend_.self_doubt, call = std::move(call),
-         page = *std::move(page), reactor, response](
-            absl::StatusOr<std::vector<RegistrationView>> views) mutable {
-          call.Finish(std::move(views), [&](auto registrations) {
-            FillRegistrations(page, registrations, self_doubt.Cause(),
-                              response);
-            reactor->Count(*response);
-          });
-        });
+    std::make_shared<RegistrationPage>(backend_, std::move(call), reactor,
+                                       request->type(), *page, response)
+        ->ReadOn();
     return reactor;
   }
 
@@ -252,8 +231,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                                  request->page_token());
     return Answer(std::move(call), std::move(page),
                   [this, reactor, response](const PageRequest& asked) {
-                    FillClusters(asked, backend_.membership.List(),
-                                 backend_.list_ages, response);
+                    FillClusters(asked, backend_.membership, backend_.list_ages,
+                                 response);
                     reactor->Count(*response);
                   });
   }

@@ -36,9 +36,11 @@ struct RpcOptions {
 
 // What handlers call. Each handler converts, calls one function, converts back.
 struct RpcBackend {
-  // Streams live here. It runs until the grpc::Server has shut down: without it
-  // no stream can end.
+  // The registrar's; keep-alive streams live here.
   EventLoop& loop;
+  // All other streams live here, and what takes long is converted. Both run
+  // until the grpc::Server has shut down: without them no stream can end.
+  EventLoop& streams;
   Membership& membership;
   Registrar& registrar;
   Evictor& evictor;

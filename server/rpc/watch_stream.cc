@@ -29,9 +29,9 @@ const char* ReasonOf(ResetCause cause) {
   return "";
 }
 
-// Lives on the backend's loop: gRPC's reactions, wakes and the drain signal are
-// posted there, so nothing here needs a lock. Tasks share ownership; the last
-// share is given up when gRPC is done and no task waits.
+// Lives on the backend's loop for streams: gRPC's reactions, wakes and the
+// drain signal are posted there, so nothing here needs a lock. Tasks share
+// ownership; the last share is given up when gRPC is done and no task waits.
 class WatchStream final
     : public grpc::ServerWriteReactor<pb::WatchClusterResponse>,
       public std::enable_shared_from_this<WatchStream> {
@@ -39,7 +39,7 @@ class WatchStream final
   WatchStream(const RpcBackend& backend, const RpcOptions& options,
               grpc::CallbackServerContext* context,
               const pb::WatchClusterRequest& request)
-      : loop_(backend.loop),
+      : loop_(backend.streams),
         membership_(backend.membership),
         list_ages_(backend.list_ages),
         all_unread_(backend.unread),
@@ -151,7 +151,7 @@ class WatchStream final
         snapshot_ = event.snapshot ? std::move(event.snapshot) : Unborn(event);
         cluster_id_ = snapshot_->identity.id;
         snapshot_token_ = std::move(event.resume_token);
-        next_server_ = 0;
+        next_server_ = snapshot_->servers.begin();
         return true;
       case WatchEvent::Kind::kChange: {
         pb::ClusterChange& change = *response_.mutable_change();
@@ -178,15 +178,15 @@ class WatchStream final
     pb::ClusterSnapshot& chunk = *response_.mutable_snapshot();
     ToProto(*snapshot_, chunk.mutable_cluster());
     SetAge(snapshot_age_, chunk.mutable_cluster());
-    const auto& servers = snapshot_->servers;
+    const auto end = snapshot_->servers.end();
     std::size_t bytes = 0;
-    while (next_server_ < servers.size() &&
-           chunk.servers_size() < kMaxChunkServers && bytes < kMaxChunkBytes) {
+    while (next_server_ != end && chunk.servers_size() < kMaxChunkServers &&
+           bytes < kMaxChunkBytes) {
       pb::Server* server = chunk.add_servers();
-      ToProto(*servers[next_server_++], server);
+      ToProto(**next_server_++, server);
       bytes += server->ByteSizeLong();
     }
-    if (next_server_ < servers.size()) return;
+    if (next_server_ != end) return;
     chunk.set_last(true);
     chunk.set_resume_token(std::move(snapshot_token_));
     snapshot_.reset();
@@ -255,7 +255,7 @@ class WatchStream final
   std::string snapshot_token_;
   absl::Duration snapshot_age_;
   std::string cluster_id_;  // that is followed; empty: none yet
-  std::size_t next_server_ = 0;
+  ServerList::const_iterator next_server_;
   pb::WatchClusterResponse response_;
   std::size_t written_bytes_ = 0;
   bool writing_ = false;

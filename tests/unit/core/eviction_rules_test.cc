@@ -63,41 +63,5 @@ TEST(EvictionHistoryTest, TheLatestEvictionOfAServerCounts) {
   EXPECT_FALSE(history.MayEvict(Record("a", 1), At(10)));
 }
 
-std::vector<std::string> Older(std::vector<Server> servers) {
-  ClusterSnapshot snapshot;
-  for (Server& server : servers) {
-    snapshot.servers.push_back(std::make_shared<const Server>(server));
-  }
-  ClusterSnapshot older;
-  older.servers = OlderAtSameAddress(snapshot);
-  return Ids(older);
-}
-
-TEST(OlderAtSameAddressTest, NewestAtAnAddressStays) {
-  EXPECT_THAT(Older({Record("a", 1, "http://x:1"), Record("b", 3, "http://x:1"),
-                     Record("c", 2, "http://x:1/"), Record("d", 1)}),
-              ElementsAre("a", "c"));
-}
-
-TEST(OlderAtSameAddressTest, OneAddressEachIsFine) {
-  EXPECT_THAT(Older({}), IsEmpty());
-  EXPECT_THAT(Older({Record("a", 1), Record("b", 2)}), IsEmpty());
-  EXPECT_THAT(
-      Older({Record("a", 1, "http://x/one"), Record("b", 2, "http://x/two")}),
-      IsEmpty());
-}
-
-TEST(OlderAtSameAddressTest, SameDateIsNoEvidence) {
-  EXPECT_THAT(Older({Record("a", 1, "http://x"), Record("b", 1, "http://x")}),
-              IsEmpty());
-}
-
-TEST(OlderAtSameAddressTest, NoDateIsTheOldest) {
-  Server undated = Record("a", 1, "http://x");
-  undated.update_time = absl::InfinitePast();
-  EXPECT_THAT(Older({undated, Record("b", -1'000, "http://x")}),
-              ElementsAre("a"));
-}
-
 }  // namespace
 }  // namespace coord

@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class LookUpTest : public ::testing::Test {
  protected:
@@ -86,6 +87,19 @@ TEST_F(LookUpTest, ListIsByTypeAndId) {
     ids.push_back(snapshot->identity.id);
   }
   EXPECT_THAT(ids, ElementsAre("c9", "c2", "c3"));
+}
+
+TEST_F(LookUpTest, AListIsReadByRange) {
+  Add("c3", "b", 0);
+  Add("c2", "b", 1);
+  Add("c9", "a", 1);
+  const auto first = membership_.List("", "", 2);
+  ASSERT_EQ(first.size(), 2u);
+  EXPECT_EQ(first[1]->identity.id, "c2");
+  const auto rest = membership_.List("b", "c2", 2);
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ(rest[0]->identity.id, "c3");
+  EXPECT_THAT(membership_.List("b", "c3", 2), IsEmpty());
 }
 
 }  // namespace

@@ -354,6 +354,35 @@ TEST_F(MembershipTest, ExpireDropsClustersThatHaveBeenEmpty) {
                         Reason::kClusterNotFound));
 }
 
+TEST_F(MembershipTest, ExpireDropsNoMoreThanItMay) {
+  Replace({Record("a", 1), Record("b", 1)});
+  membership_.Remove({"c1", "a"}, ChangeType::kLeft, At(1));
+  membership_.Remove({"c1", "b"}, ChangeType::kLeft, At(2));
+  membership_.Replace({"c2", "mOther", ""}, {}, membership_.Mark(), At(3));
+  EXPECT_TRUE(membership_.Expire(At(1'000), 1));
+  EXPECT_EQ(membership_.List().size(), 1);
+  EXPECT_FALSE(membership_.Expire(At(1'000), 1));
+  EXPECT_THAT(membership_.List(), IsEmpty());
+}
+
+TEST_F(MembershipTest, OneServerIsFoundWithoutTheOthers) {
+  Replace({Record("a", 1)});
+  EXPECT_EQ(*membership_.Find({"c1", "a"}), Record("a", 1));
+  EXPECT_EQ(membership_.Find({"c1", "b"}), nullptr);
+  EXPECT_EQ(membership_.Find({"c2", "a"}), nullptr);
+}
+
+TEST_F(MembershipTest, TellsWhoSharesAnAddressWithANewerRecord) {
+  Replace({Record("a", 1, "http://x"), Record("b", 2, "http://x/"),
+           Record("c", 1)});
+  const auto older = membership_.OlderAtSameAddress("c1");
+  ASSERT_EQ(older.size(), 1u);
+  EXPECT_EQ(older[0]->server_id, "a");
+  membership_.Remove({"c1", "b"}, ChangeType::kLeft, At(3));
+  EXPECT_THAT(membership_.OlderAtSameAddress("c1"), IsEmpty());
+  EXPECT_THAT(membership_.OlderAtSameAddress("c2"), IsEmpty());
+}
+
 TEST_F(MembershipTest, ExpireKeepsClustersThatAreHeldOrWatched) {
   Replace({});
   membership_.SetHeld({"c1", "mine"}, true);

@@ -25,7 +25,7 @@ ClusterSnapshot ClusterOf(int count) {
     server->server_id = absl::StrCat("s", i);
     server->cluster_base_url = "http://10.0.0.1:8080/service";
     server->update_time = absl::FromUnixSeconds(1'700'000'000 + i);
-    cluster.servers.push_back(std::move(server));
+    cluster.servers.Put(std::move(server));
   }
   return cluster;
 }
@@ -59,9 +59,9 @@ TEST(JoinListTest, OfALongListItTellsWhoJoinedAndTheNewest) {
 
 TEST(JoinListTest, WhatJoinedIsToldWhateverItsSize) {
   ClusterSnapshot cluster = ClusterOf(2);
-  auto large = std::make_shared<Server>(*cluster.servers[0]);
+  auto large = std::make_shared<Server>(*cluster.servers.Find("s0"));
   large->location_json = absl::StrCat("\"", std::string(2000, 'x'), "\"");
-  cluster.servers[0] = large;
+  cluster.servers.Put(large);
   EXPECT_THAT(IdsIn(JoinList(cluster, "s0", 1000)), ElementsAre("s0"));
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/error.h"
 #include "tests/support/log_capture.h"
 #include "tests/unit/node/node_fixture.h"
@@ -88,7 +89,7 @@ TEST_F(LivenessTest, ALoopThatWasHeldUpTakesNobodyForSilent) {
       Registered(Command("a", absl::Seconds(10))).session_id;
   Registered(Command("silent", absl::Seconds(10)));
   Advance(absl::Seconds(5));
-  loop_.Stall(absl::Hours(1));
+  StandStill(absl::Hours(1));
   Advance(absl::ZeroDuration());
   EXPECT_TRUE(IsHeld("a"));
   EXPECT_TRUE(IsHeld("silent"));
@@ -100,11 +101,29 @@ TEST_F(LivenessTest, ALoopThatWasHeldUpTakesNobodyForSilent) {
   EXPECT_FALSE(IsHeld("silent"));
 }
 
+// Whoever pages through long lists must not keep the dead alive.
+TEST_F(LivenessTest, ALoopThatWasBusyEndsSessionsAllTheSame) {
+  Registered(Command("silent", absl::Seconds(10)));
+  Advance(absl::Seconds(9));
+  loop_.Stall(absl::Seconds(1.5));
+  Advance(absl::ZeroDuration());
+  EXPECT_FALSE(IsHeld("silent"));
+}
+
+TEST_F(LivenessTest, SessionsThatEndTogetherAllEnd) {
+  for (int i = 0; i < 120; ++i) {
+    Registered(Command(absl::StrCat("s", i), absl::Seconds(10)));
+  }
+  Advance(absl::Seconds(10));
+  Settle();
+  for (int i = 0; i < 120; ++i) EXPECT_FALSE(IsHeld(absl::StrCat("s", i)));
+}
+
 TEST_F(LivenessTest, ALoopThatIsHeldUpJustBeforeASessionIsDueNoticesIt) {
   const std::string session =
       Registered(Command("a", absl::Seconds(1))).session_id;
   Advance(absl::Seconds(0.1));
-  loop_.Stall(absl::Seconds(0.89));
+  StandStill(absl::Seconds(0.89));
   Advance(absl::Seconds(0.5));
   EXPECT_TRUE(IsHeld("a"));
   Advance(absl::Seconds(0.5));
@@ -117,7 +136,7 @@ TEST_F(LivenessTest, ARenewalOfOneThatFellSilentWaitsForASignOfLife) {
       Registered(Command("kept", absl::Seconds(60))).session_id;
   Registered(Command("probed", kProbed));
   const int before = registry_.register_calls;
-  loop_.Stall(absl::Minutes(10));
+  StandStill(absl::Minutes(10));
   Advance(absl::ZeroDuration());
   EXPECT_EQ(registry_.register_calls, before);
   EXPECT_TRUE(KeepAlive(session).ok());

@@ -44,6 +44,7 @@ class NodeFixture : public ::testing::Test {
     doubt_ = std::make_unique<SelfDoubt>(
         loop_, *membership_, [this](bool active) { alarms_.push_back(active); },
         [this] { return near_limits_; });
+    options.last_standstill = [this] { return standstill_; };
     registrar_ =
         std::make_unique<Registrar>(loop_, registry_, store_, *membership_,
                                     *peers_, *doubt_, observer_, options);
@@ -60,6 +61,12 @@ class NodeFixture : public ::testing::Test {
   void Advance(absl::Duration by) {
     loop_.Advance(by);
     Settle();
+  }
+
+  // Lets time pass in which the process did not run.
+  void StandStill(absl::Duration by) {
+    loop_.Stall(by);
+    standstill_ = loop_.Now();
   }
 
   static Server ServerOf(const std::string& id) {
@@ -167,6 +174,7 @@ class NodeFixture : public ::testing::Test {
   }
 
   ManualLoop loop_;
+  absl::Time standstill_ = absl::InfinitePast();  // the end of the last one
   FakeTransport transport_{loop_};
   FakeRegistry registry_{loop_};
   std::unique_ptr<Database> database_;

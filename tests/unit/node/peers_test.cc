@@ -33,7 +33,7 @@ ClusterSnapshot ClusterOf(const std::vector<Server>& servers) {
   ClusterSnapshot cluster;
   cluster.identity = {"c1", "mTest", ""};
   for (const Server& server : servers) {
-    cluster.servers.push_back(std::make_shared<Server>(server));
+    cluster.servers.Put(std::make_shared<Server>(server));
   }
   return cluster;
 }

@@ -285,8 +285,8 @@ TEST_F(RegisterTest, ListsByTypeAndIdWithoutSessions) {
   other.server.type = "another";
   Registered(other);
   std::vector<RegistrationView> all, some;
-  registrar_->List("", [&](auto list) { all = *std::move(list); });
-  registrar_->List("mTest", [&](auto list) { some = *std::move(list); });
+  registrar_->List({}, [&](auto list) { all = list->views; });
+  registrar_->List({"mTest"}, [&](auto list) { some = list->views; });
   loop_.RunPosted();
   ASSERT_THAT(all, SizeIs(3));
   EXPECT_EQ(all[0].server.server_id, "c");
@@ -294,6 +294,25 @@ TEST_F(RegisterTest, ListsByTypeAndIdWithoutSessions) {
   EXPECT_EQ(all[2].server.server_id, "b");
   EXPECT_EQ(all[0].session_id, "");
   EXPECT_THAT(some, SizeIs(2));
+}
+
+TEST_F(RegisterTest, AListIsReadByRange) {
+  for (const char* id : {"a", "b", "c"}) Registered(Command(id));
+  RegistrationSlice first, rest, none;
+  registrar_->List({"mTest", {}, 2},
+                   [&](auto slice) { first = *std::move(slice); });
+  registrar_->List({"", {"mTest", "b", ""}, 2},
+                   [&](auto slice) { rest = *std::move(slice); });
+  registrar_->List({"mTest", {"mTest", "c", ""}},
+                   [&](auto slice) { none = *std::move(slice); });
+  loop_.RunPosted();
+  ASSERT_THAT(first.views, SizeIs(2));
+  EXPECT_EQ(first.views[1].server.server_id, "b");
+  EXPECT_TRUE(first.more);
+  ASSERT_THAT(rest.views, SizeIs(1));
+  EXPECT_EQ(rest.views[0].server.server_id, "c");
+  EXPECT_FALSE(rest.more);
+  EXPECT_THAT(none.views, SizeIs(0));
 }
 
 TEST_F(RegisterTest, GetFindsByClusterAndTellsSeveralApart) {

@@ -37,24 +37,44 @@ TEST(SessionTableTest, WithoutATtlItLivesForEver) {
   EXPECT_TRUE(sessions.TakeExpired(absl::InfiniteFuture()).empty());
 }
 
-TEST(SessionTableTest, ARenewalGivesEverySessionAFullTtl) {
+TEST(SessionTableTest, AfterAStandstillEverySessionHasAFullTtl) {
   SessionTable sessions;
   sessions.Open("s", kKey, absl::Seconds(10), kStart);
   sessions.Open("long", {"t", "b", ""}, absl::Seconds(20), kStart);
   sessions.Open("ever", {"t", "c", ""}, std::nullopt, kStart);
-  sessions.Renew(kStart + absl::Hours(1));
+  const absl::Time end = kStart + absl::Hours(1);
+  EXPECT_TRUE(sessions.TakeExpired(end, end).empty());
+  EXPECT_EQ(sessions.NextCheck(), end + absl::Seconds(10));
+  EXPECT_TRUE(sessions.TakeExpired(end + absl::Seconds(9), end).empty());
+  EXPECT_EQ(sessions.TakeExpired(end + absl::Seconds(10), end).size(), 1u);
+  EXPECT_EQ(sessions.TakeExpired(absl::InfiniteFuture(), end).size(), 1u);
+}
+
+TEST(SessionTableTest, AStandstillGivesNothingToASessionThatBeganAfterIt) {
+  SessionTable sessions;
+  sessions.Open("s", kKey, absl::Seconds(10), kStart);
+  const absl::Time before = kStart - absl::Seconds(1);
   EXPECT_TRUE(
-      sessions.TakeExpired(kStart + absl::Hours(1) + absl::Seconds(9)).empty());
-  EXPECT_EQ(
-      sessions.TakeExpired(kStart + absl::Hours(1) + absl::Seconds(10)).size(),
-      1u);
-  EXPECT_EQ(sessions.TakeExpired(absl::InfiniteFuture()).size(), 1u);
+      sessions.TakeExpired(kStart + absl::Seconds(9.9), before).empty());
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(10), before).size(),
+            1u);
+}
+
+TEST(SessionTableTest, LooksAtNoMoreSessionsThanItMay) {
+  SessionTable sessions;
+  for (const char* id : {"1", "2", "3"}) {
+    sessions.Open(id, kKey, absl::Seconds(10), kStart);
+  }
+  const absl::Time end = kStart + absl::Seconds(10);
+  EXPECT_EQ(sessions.TakeExpired(end, absl::InfinitePast(), 2).size(), 2u);
+  EXPECT_EQ(sessions.NextCheck(), end);
+  EXPECT_EQ(sessions.TakeExpired(end, absl::InfinitePast(), 2).size(), 1u);
 }
 
 TEST(SessionTableTest, AResumedSessionDoesNotExpireBeforeItIsStarted) {
   SessionTable sessions;
   sessions.Resume("s", kKey, absl::Seconds(10));
-  sessions.Renew(kStart);
+  EXPECT_TRUE(sessions.TakeExpired(kStart, kStart).empty());
   EXPECT_EQ(sessions.NextCheck(), absl::InfiniteFuture());
   EXPECT_TRUE(sessions.TakeExpired(absl::InfiniteFuture()).empty());
   EXPECT_NE(sessions.Find("s"), nullptr);
@@ -84,13 +104,23 @@ TEST(SessionTableTest, AResumedSessionThatIsHeardFromLivesForItsTtl) {
   EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(11)).size(), 1u);
 }
 
-TEST(SessionTableTest, ARenewalTakesNothingFromAResumedSession) {
+TEST(SessionTableTest, AStandstillTakesNothingFromAResumedSession) {
   SessionTable sessions;
   sessions.Resume("s", kKey, absl::Seconds(10));
   sessions.StartResumed(absl::Seconds(45), kStart);
-  sessions.Renew(kStart + absl::Seconds(1));
-  EXPECT_TRUE(sessions.TakeExpired(kStart + absl::Seconds(44)).empty());
-  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(45)).size(), 1u);
+  const absl::Time end = kStart + absl::Seconds(1);
+  EXPECT_TRUE(sessions.TakeExpired(kStart + absl::Seconds(44), end).empty());
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(45), end).size(), 1u);
+}
+
+TEST(SessionTableTest, ResumedSessionsAreStartedAFewAtATime) {
+  SessionTable sessions;
+  for (const char* id : {"1", "2", "3"}) {
+    sessions.Resume(id, kKey, absl::Seconds(10));
+  }
+  EXPECT_TRUE(sessions.StartResumed(absl::ZeroDuration(), kStart, 2));
+  EXPECT_FALSE(sessions.StartResumed(absl::ZeroDuration(), kStart, 2));
+  EXPECT_EQ(sessions.TakeExpired(kStart + absl::Seconds(10)).size(), 3u);
 }
 
 TEST(SessionTableTest, TellsWhyASessionIsClosed) {

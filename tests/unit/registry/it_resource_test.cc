@@ -78,7 +78,7 @@ TEST(ItResourceTest, UnknownMembersOfServersArePassedOn) {
   ClusterSnapshot snapshot;
   snapshot.identity = resource.identity;
   for (const Server& server : resource.servers) {
-    snapshot.servers.push_back(std::make_shared<Server>(server));
+    snapshot.servers.Put(std::make_shared<Server>(server));
   }
   const ItResource again = Parsed(ItResourceJson(snapshot));
   EXPECT_EQ(again.identity, resource.identity);
@@ -89,7 +89,7 @@ TEST(ItResourceTest, WritesDatesAsTheAuthorityWroteThem) {
   ClusterSnapshot snapshot;
   Server server = Parsed(kTwoServers).servers[0];
   server.version = {"2026-11-24T03:18:03.899000Z"};
-  snapshot.servers.push_back(std::make_shared<Server>(server));
+  snapshot.servers.Put(std::make_shared<Server>(server));
   EXPECT_THAT(ItResourceJson(snapshot),
               HasSubstr(R"("updatedAt":"2026-11-24T03:18:03.899)"));
 }
@@ -99,7 +99,7 @@ TEST(ItResourceTest, LeavesOutDatesThatAreUnknown) {
   snapshot.identity = {"c", "t", ""};
   Server server;
   server.server_id = "a\"b";
-  snapshot.servers.push_back(std::make_shared<Server>(server));
+  snapshot.servers.Put(std::make_shared<Server>(server));
   EXPECT_EQ(ItResourceJson(snapshot),
             R"({"id":"c","type":"t","publicBaseUrl":"","servers":[)"
             R"({"serverId":"a\"b","clusterBaseUrl":"","publicBaseUrl":"",)"

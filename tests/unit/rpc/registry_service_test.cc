@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
 #include "common/error.h"
 #include "common/grpc_status.h"
 #include "gmock/gmock.h"
@@ -338,6 +339,29 @@ TEST_F(RegistryServiceTest, PagesOfRegistrationsAndClusters) {
       Do(&Stub::ListClusters, pb::ListClustersRequest(), &clusters).ok());
   ASSERT_EQ(clusters.clusters_size(), 1);
   EXPECT_EQ(clusters.clusters(0).server_count(), 2);
+}
+
+TEST_F(RegistryServiceTest, ALongPageOfRegistrationsIsWhole) {
+  for (int i = 0; i < 250; ++i) Register(absl::StrFormat("node-%03d", i));
+  pb::ListRegistrationsRequest request;
+  request.set_type("mTest");
+  request.set_page_size(230);
+  std::vector<std::string> ids;
+  std::vector<int> pages;
+  do {
+    pb::ListRegistrationsResponse page;
+    ASSERT_TRUE(Do(&Stub::ListRegistrations, request, &page).ok());
+    pages.push_back(page.registrations_size());
+    for (const pb::Registration& registration : page.registrations()) {
+      ids.push_back(registration.server().server_id());
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(pages, ElementsAre(230, 20));
+  for (int i = 0; i < 250; ++i) {
+    EXPECT_EQ(ids.at(static_cast<std::size_t>(i)),
+              absl::StrFormat("node-%03d", i));
+  }
 }
 
 TEST_F(RegistryServiceTest, ATokenOfAnotherListIsRefused) {

@@ -62,10 +62,10 @@ ServiceTest::ServiceTest(RpcOptions options, MembershipOptions members,
 
   unread_ =
       std::make_unique<UnreadAnswers>(loop_, options.unread, unread_record_);
-  const RpcBackend backend{loop_,     membership_,   *registrar_,
-                           *evictor_, *self_doubt_,  *list_ages_,
-                           *engine_,  *node_routes_, *database_,
-                           drain_,    *unread_,      end_};
+  const RpcBackend backend{
+      loop_,        loop_,       membership_, *registrar_,   *evictor_,
+      *self_doubt_, *list_ages_, *engine_,    *node_routes_, *database_,
+      drain_,       *unread_,    end_};
   services_.push_back(NewRegistryService(backend, options));
   services_.push_back(NewFanOutService(backend, options));
   services_.push_back(NewNodeService(backend, options));

@@ -22,7 +22,9 @@ TEST(Metrics, EverySeriesExistsAtZeroFromTheStart) {
         "clusterd_evictions_total{cause=\"lease\"} 0",
         "clusterd_evictions_total{cause=\"peer\"} 0",
         "clusterd_evictions_total{cause=\"authority\"} 0",
-        "clusterd_registrations 0", "clusterd_fanout_call_seconds_count 0"}) {
+        "clusterd_registrations 0", "clusterd_fanout_call_seconds_count 0",
+        "clusterd_control_loop_delay_seconds_count 0",
+        "clusterd_control_loop_delay_seconds_bucket{le=\"0.02\"} 0"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }
