@@ -37,6 +37,8 @@ BARS = [
     Bar("fanout_calls_per_cpu_vs_go", 10, 16, least=1.5),
     Bar("fanout_cpu_per_node_1000_vs_100", 1000, 16, most=1.1),
     Bar("fanout_black_hole_in_time", None, None, least=1),
+    Bar("control_delay_p99_9", None, None, most=1),
+    Bar("control_session_end_late", None, None, most=1),
     Bar("overload_3x_goodput_vs_peak", 10, None, least=0.8),
     Bar("overload_10x_goodput_vs_peak", 100, None, least=0.8),
 ]

@@ -1,5 +1,6 @@
 // Drives the registry of a running clusterd over real gRPC and prints one JSON
-// line for each run: registrations, keep-alives, or changes seen by watchers.
+// line for each run: registrations, keep-alives, changes seen by watchers,
+// pages of lists, or sessions that end.
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -8,6 +9,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "mimik/cluster/v1/fan_out_service.grpc.pb.h"
 #include "mimik/cluster/v1/registry_service.grpc.pb.h"
 
 namespace coord {
@@ -35,6 +38,9 @@ struct Options {
   int first = 0;  // number of the first server
   double seconds = 1;
   int watchers = 1;
+  // Of the servers, which then are at addresses of `nodes` and probed.
+  int port = 0;
+  std::string local_base_url;  // of a single server
 };
 
 [[noreturn]] void Die(const std::string& what) {
@@ -53,19 +59,39 @@ std::unique_ptr<Stub> Connect(const Options& options) {
       options.address, grpc::InsecureChannelCredentials(), arguments));
 }
 
-std::string Register(Stub& stub, const std::string& type, int number) {
-  pb::RegisterServerRequest request;
-  request.mutable_server()->set_type(type);
-  request.mutable_server()->set_server_id(absl::StrCat("node-", number));
-  request.mutable_server()->set_cluster_base_url(
-      absl::StrCat("http://10.", number >> 16 & 255, ".", number >> 8 & 255,
-                   ".", number & 255, ":8080/api"));
-  request.mutable_ttl()->set_seconds(24 * 3600);
+std::string NodeUrl(int number, int port) {
+  return absl::StrCat("http://127.0.", 1 + number / 250, ".", 1 + number % 250,
+                      ":", port);
+}
+
+std::string Register(Stub& stub, pb::RegisterServerRequest request) {
   request.set_wait(true);
   grpc::ClientContext context;
   pb::RegisterServerResponse response;
   Check(stub.RegisterServer(&context, request, &response), "register");
   return response.registration().session_id();
+}
+
+std::string Register(Stub& stub, const Options& options, int number) {
+  pb::RegisterServerRequest request;
+  request.mutable_server()->set_type(options.type);
+  if (!options.local_base_url.empty()) {
+    request.mutable_server()->set_server_id("local");
+    request.set_local_base_url(options.local_base_url);
+    return Register(stub, request);
+  }
+  if (options.port != 0) {
+    request.mutable_server()->set_server_id(absl::StrCat("probed-", number));
+    request.mutable_server()->set_cluster_base_url(
+        NodeUrl(number, options.port));
+    return Register(stub, request);
+  }
+  request.mutable_server()->set_server_id(absl::StrCat("node-", number));
+  request.mutable_server()->set_cluster_base_url(
+      absl::StrCat("http://10.", number >> 16 & 255, ".", number >> 8 & 255,
+                   ".", number & 255, ":8080/api"));
+  request.mutable_ttl()->set_seconds(24 * 3600);
+  return Register(stub, request);
 }
 
 double Percentile(const std::vector<double>& sorted, double p) {
@@ -79,10 +105,11 @@ void Print(std::vector<double> latencies_us, absl::Duration elapsed) {
   const double seconds = absl::ToDoubleSeconds(elapsed);
   std::printf(
       "{\"count\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,\"p50_us\":%.0f,"
-      "\"p99_us\":%.0f}\n",
+      "\"p99_us\":%.0f,\"p99_9_us\":%.0f,\"max_us\":%.0f}\n",
       latencies_us.size(), seconds,
       static_cast<double>(latencies_us.size()) / seconds,
-      Percentile(latencies_us, 0.5), Percentile(latencies_us, 0.99));
+      Percentile(latencies_us, 0.5), Percentile(latencies_us, 0.99),
+      Percentile(latencies_us, 0.999), Percentile(latencies_us, 1));
 }
 
 // Has each client work in a thread of its own; `work` returns the latencies of
@@ -113,7 +140,7 @@ void RegisterMany(const Options& options) {
     for (int number = next++; number < options.first + options.count;
          number = next++) {
       const absl::Time start = absl::Now();
-      Register(*stub, options.type, number);
+      Register(*stub, options, number);
       latencies.push_back(absl::ToDoubleMicroseconds(absl::Now() - start));
     }
     return latencies;
@@ -125,7 +152,7 @@ void KeepAlive(const Options& options) {
   Run(options, [&] {
     const auto stub = Connect(options);
     pb::KeepAliveRequest request;
-    request.set_session_id(Register(*stub, options.type, next++));
+    request.set_session_id(Register(*stub, options, next++));
     const absl::Time end = absl::Now() + absl::Seconds(options.seconds);
     grpc::ClientContext context;
     const auto stream = stub->KeepAlive(&context);
@@ -216,7 +243,7 @@ class Watcher final : public grpc::ClientReadReactor<pb::WatchClusterResponse> {
 
 void Watch(const Options& options) {
   const auto stub = Connect(options);
-  Register(*stub, options.type, options.first);
+  Register(*stub, options, options.first);
   Arrivals ready;
   Arrivals arrivals;
   ready.Expect(options.watchers);
@@ -256,6 +283,124 @@ void Watch(const Options& options) {
   Print(arrivals.Latencies(), absl::Now() - start);
 }
 
+// Reads all servers and all registrations of a type, page by page and again and
+// again.
+void Page(const Options& options) {
+  Run(options, [&] {
+    const auto stub = Connect(options);
+    const absl::Time end = absl::Now() + absl::Seconds(options.seconds);
+    std::vector<double> latencies;
+    pb::ListServersRequest servers;
+    servers.set_type(options.type);
+    servers.set_page_size(1000);
+    pb::ListRegistrationsRequest registrations;
+    registrations.set_type(options.type);
+    registrations.set_page_size(1000);
+    for (bool turn = false; absl::Now() < end; turn = !turn) {
+      const absl::Time start = absl::Now();
+      grpc::ClientContext context;
+      if (turn) {
+        pb::ListServersResponse page;
+        Check(stub->ListServers(&context, servers, &page), "list servers");
+        servers.set_page_token(page.next_page_token());
+      } else {
+        pb::ListRegistrationsResponse page;
+        Check(stub->ListRegistrations(&context, registrations, &page),
+              "list registrations");
+        registrations.set_page_token(page.next_page_token());
+      }
+      latencies.push_back(absl::ToDoubleMicroseconds(absl::Now() - start));
+    }
+    return latencies;
+  });
+}
+
+// When the members of a type left.
+class Departures {
+ public:
+  Departures(const Options& options, Stub& stub) {
+    pb::WatchClusterRequest request;
+    request.set_type(options.type);
+    reader_ = stub.WatchCluster(&context_, request);
+    thread_ = std::thread([this] { Read(); });
+  }
+  ~Departures() {
+    context_.TryCancel();
+    thread_.join();
+  }
+
+  std::map<std::string, absl::Time> Seen() {
+    absl::MutexLock lock(&mutex_);
+    return left_;
+  }
+
+ private:
+  void Read() {
+    pb::WatchClusterResponse response;
+    while (reader_->Read(&response)) {
+      const pb::ClusterChange& change = response.change();
+      if (change.type() != pb::CHANGE_TYPE_EVICTED) continue;
+      absl::MutexLock lock(&mutex_);
+      left_.emplace(change.server().server_id(), absl::Now());
+    }
+  }
+
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<pb::WatchClusterResponse>> reader_;
+  absl::Mutex mutex_;
+  std::map<std::string, absl::Time> left_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+// Opens sessions that nobody keeps alive, ten a second. The latency is how long
+// after its ttl the end of each is told to a watcher; one that does not end at
+// all counts as it is at the end.
+void End(const Options& options) {
+  constexpr absl::Duration kTtl = absl::Seconds(2);
+  const auto stub = Connect(options);
+  Departures departures(options, *stub);
+  std::map<std::string, absl::Time> due;
+  const absl::Time end = absl::Now() + absl::Seconds(options.seconds);
+  const absl::Time start = absl::Now();
+  pb::RegisterServerRequest request;
+  request.mutable_server()->set_type(options.type);
+  request.mutable_ttl()->set_seconds(absl::ToInt64Seconds(kTtl));
+  while (absl::Now() + kTtl + absl::Seconds(1) < end) {
+    const std::string id = absl::StrCat("ends-", due.size());
+    request.mutable_server()->set_server_id(id);
+    request.mutable_server()->set_cluster_base_url("http://127.0.0.1/" + id);
+    Register(*stub, request);
+    due[id] = absl::Now() + kTtl;
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+  absl::SleepFor(end - absl::Now());
+  std::map<std::string, absl::Time> seen = departures.Seen();
+  std::vector<double> late_us;
+  for (const auto& [id, expiry] : due) {
+    const absl::Time left = seen.contains(id) ? seen[id] : absl::Now();
+    late_us.push_back(absl::ToDoubleMicroseconds(left - expiry));
+  }
+  Print(std::move(late_us), absl::Now() - start);
+}
+
+// Calls `count` probed servers once; those that are dead become suspects.
+void Call(const Options& options) {
+  const auto stub = pb::FanOutService::NewStub(
+      grpc::CreateChannel(options.address, grpc::InsecureChannelCredentials()));
+  pb::FanOutRequest request;
+  request.set_type(options.type);
+  request.mutable_http()->set_path("/answer");
+  for (int i = 0; i < options.count; ++i) {
+    request.mutable_selection()->add_server_ids(absl::StrCat("probed-", i));
+  }
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+  pb::FanOutResponse response;
+  const absl::Time start = absl::Now();
+  Check(stub->FanOut(&context, request, &response), "fan out");
+  Print({absl::ToDoubleMicroseconds(absl::Now() - start)}, absl::Now() - start);
+}
+
 }  // namespace
 }  // namespace coord
 
@@ -271,14 +416,22 @@ int main(int argc, char** argv) {
   app.add_option("--first", options.first, "number of the first server");
   app.add_option("--seconds", options.seconds);
   app.add_option("--watchers", options.watchers);
+  app.add_option("--port", options.port, "register servers of nodes, probed");
+  app.add_option("--local-base-url", options.local_base_url);
   auto* reg = app.add_subcommand("register", "register --count servers");
   auto* keep = app.add_subcommand("keepalive", "keep sessions alive");
   auto* watch = app.add_subcommand("watch", "see --count changes");
+  auto* page = app.add_subcommand("page", "page through lists");
+  auto* end = app.add_subcommand("end", "open sessions that end");
+  auto* call = app.add_subcommand("call", "call --count probed servers once");
   CLI11_PARSE(app, argc, argv);
 
   if (reg->parsed()) coord::RegisterMany(options);
   if (keep->parsed()) coord::KeepAlive(options);
   if (watch->parsed()) coord::Watch(options);
+  if (page->parsed()) coord::Page(options);
+  if (end->parsed()) coord::End(options);
+  if (call->parsed()) coord::Call(options);
   std::fflush(stdout);
   // gRPC's threads may still be on their way out of the last callback, which
   // the destructors of statics would not survive.

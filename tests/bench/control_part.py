@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 import time
 
+from delay_part import delay
 from harness import OTHER_CORE, cpu_seconds, memory_mib, pinned
 
 
@@ -12,7 +13,7 @@ def load(bench, clusterd, *arguments):
 
 
 def control(bench):
-    """Registrations and keep-alives, acknowledged one by one."""
+    """Registrations and keep-alives, acknowledged one by one; how late the control loop is."""
     for place, flags in [("memory", []),
                          ("disk", [f"--data_dir={tempfile.mkdtemp(dir=bench.folder)}"])]:
         for clients in (1, 64):
@@ -21,6 +22,7 @@ def control(bench):
                 rates(bench, clusterd, place, clients)
             finally:
                 clusterd.stop()
+    delay(bench)
 
 
 def rates(bench, clusterd, place, clients):

@@ -56,6 +56,9 @@ class Served:
         self.process.terminate()
         self.process.wait()
 
+    def kill(self):
+        self.process.kill()
+
 
 class Nodes(Served):
     """`count` HTTP nodes node-0, node-1, ... on loopback addresses of their own."""
@@ -85,8 +88,8 @@ class Clusterd:
             if time.monotonic() > end or self.process.poll() is not None:
                 raise RuntimeError("clusterd did not start")
             time.sleep(0.001)
-        self.address = dict(
-            line.split("=") for line in port_file.read_text().split())["grpc"]
+        ports = dict(line.split("=") for line in port_file.read_text().split())
+        self.address, self.http_address = ports["grpc"], ports["http"]
 
     @property
     def pid(self):
