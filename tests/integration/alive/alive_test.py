@@ -110,14 +110,14 @@ class AliveTest(unittest.TestCase):
 
     def reach_by_curl(self, served):
         """A row that curl can't reach says nothing, and so fails."""
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
             unreached = {each.row.name: error for each, error in
                          zip(served, pool.map(self.error_of_curl, served)) if error}
         self.assertEqual(unreached, {}, "curl reaches them")
 
     def error_of_curl(self, served):
-        """Of one that may try as often as clusterd."""
-        for _ in range(3):
+        """Of one that may try again: a busy machine makes the late ones too late."""
+        for _ in range(5):
             done = subprocess.run(
                 ["curl", "-q", "-sS", "--noproxy", "*", "--cacert", self.certificate,
                  "--max-time", str(TIMEOUT), "--output", "/dev/null",

@@ -8,7 +8,7 @@ from odd_server import Habits
 
 BODY = b'{"data":"ok"}'
 # s; clusterd's REQUEST_TIMEOUT, and curl's patience.
-TIMEOUT = 2
+TIMEOUT = 3
 LATE = 0.9 * TIMEOUT
 
 
@@ -181,11 +181,11 @@ FRAMINGS = [
 SLOW = [
     Row("late first byte", answer(), delay=LATE),
     Row("late 1.0", framed(b"", BODY, b"HTTP/1.0 200 OK"), delay=LATE, close=True),
-    Row("byte by byte", answer(), piece=1, pause=0.5 * TIMEOUT / len(answer())),
+    Row("byte by byte", answer(), piece=1),
+    Row("ten bytes at a time", answer(), piece=10, pause=0.05 * TIMEOUT),
     Row("late behind a 102", b"HTTP/1.1 102 Processing\r\n\r\n" + answer(),
         piece=27, pause=0.8 * TIMEOUT / 4),
-    Row("chunks byte by byte", chunked(CHUNKS), piece=1,
-        pause=0.5 * TIMEOUT / len(chunked(CHUNKS))),
+    Row("chunks byte by byte", chunked(CHUNKS), piece=1),
     Row("late handshake", answer(), host="localhost", tls=True,
         tls_delay=0.8 * TIMEOUT),
 ]
@@ -228,8 +228,7 @@ TLS = [
         tls=True, close=True),
     Row("TLS until it closes", framed(b"", BODY), host="localhost", tls=True,
         close=True, tls_end=True),
-    Row("TLS byte by byte", answer(), host="localhost", tls=True, piece=1,
-        pause=0.5 * TIMEOUT / len(answer())),
+    Row("TLS byte by byte", answer(), host="localhost", tls=True, piece=1),
     Row("TLS reset behind an answer", answer(), host="localhost", tls=True,
         close=True, reset=True),
 ]
