@@ -12,8 +12,8 @@
 namespace coord {
 namespace {
 
-constexpr EmbeddedRegistryOptions kOptions{.lease = absl::Seconds(30),
-                                           .expiry_grace = absl::Seconds(60)};
+const EmbeddedRegistryOptions kOptions{.lease = absl::Seconds(30),
+                                       .expiry_grace = absl::Seconds(60)};
 
 class EmbeddedHarness final : public RegistryHarness {
  public:
