@@ -23,7 +23,16 @@ constexpr char kUnknown[] =
 constexpr char kHeld[] =
     "stop: the store does not end its writes; none of them was acknowledged";
 
-class StopWithHeldStoreTest : public StopTest {};
+class StopWithHeldStoreTest : public StopTest {
+ protected:
+  // Registers `id`. The store has then written all there is to be written of
+  // it, since it writes in order: more follows the answer to a registration.
+  void RegisterAndWrite(const std::string& id) {
+    ASSERT_TRUE(Register(Registration(id, kNowhere, false)).ok());
+    ASSERT_TRUE(Register(Registration("other", kNowhere, false)).ok());
+    ASSERT_TRUE(Unregister("other").ok());
+  }
+};
 
 INSTANTIATE_TEST_SUITE_P(, StopTest, testing::Bool(), ParamName);
 INSTANTIATE_TEST_SUITE_P(, StopWithHeldStoreTest, testing::Bool(), ParamName);
@@ -167,7 +176,7 @@ TEST_P(StopWithHeldStoreTest, ARegistration) {
 }
 
 TEST_P(StopWithHeldStoreTest, ADrain) {
-  ASSERT_TRUE(Register(Registration("a", kNowhere, false)).ok());
+  ASSERT_NO_FATAL_FAILURE(RegisterAndWrite("a"));
   HeldStore::Hold hold(store);
   auto answer = Later([&] {
     pb::DrainServerRequest request;
@@ -182,7 +191,7 @@ TEST_P(StopWithHeldStoreTest, ADrain) {
 }
 
 TEST_P(StopWithHeldStoreTest, AnUnregistration) {
-  ASSERT_TRUE(Register(Registration("a", kNowhere, false)).ok());
+  ASSERT_NO_FATAL_FAILURE(RegisterAndWrite("a"));
   HeldStore::Hold hold(store);
   auto answer = Later([&] { return Unregister("a").status(); });
   hold.WaitForCommit();
@@ -191,7 +200,7 @@ TEST_P(StopWithHeldStoreTest, AnUnregistration) {
 }
 
 TEST_P(StopWithHeldStoreTest, AnEviction) {
-  ASSERT_TRUE(Register(Registration("a", kNowhere, false)).ok());
+  ASSERT_NO_FATAL_FAILURE(RegisterAndWrite("a"));
   HeldStore::Hold hold(store);
   auto answer = Later([&] { return Evict("a").status(); });
   hold.WaitForCommit();
