@@ -51,7 +51,7 @@ struct AnnouncementResult {
 };
 
 struct ProbeResult {
-  bool alive = false;  // or nothing speaks against it
+  bool alive = false;     // or nothing speaks against it
   bool answered = false;  // a byte of an answer came
   // Nobody serves there, says the machine itself: the network is whole.
   bool refused = false;

@@ -57,12 +57,12 @@ class Database {
   void Submit(Write write, Done done);
 
   // Copies the file as it is at one moment, in small steps between which writes
-  // go on; what was submitted before is in it. `copied` is called on the writer thread, or inside the call, with
-  // the copy open for reading; it has no name, so that nothing stays of it when
-  // it is closed. One at a time. Thread-safe. Errors: FAILED_PRECONDITION ·
-  // NOTHING_STORED (a database in memory), RESOURCE_EXHAUSTED ·
-  // TOO_MANY_BACKUPS, UNAVAILABLE · STORE_UNAVAILABLE, also at the end of this
-  // object.
+  // go on; what was submitted before is in it. `copied` is called on the writer
+  // thread, or inside the call, with the copy open for reading; it has no name,
+  // so that nothing stays of it when it is closed. One at a time. Thread-safe.
+  // Errors: FAILED_PRECONDITION · NOTHING_STORED (a database in memory),
+  // RESOURCE_EXHAUSTED · TOO_MANY_BACKUPS, UNAVAILABLE · STORE_UNAVAILABLE,
+  // also at the end of this object.
   using Copied = absl::AnyInvocable<void(absl::StatusOr<FileDescriptor>) &&>;
   void BackUp(Copied copied);
 

@@ -1,5 +1,3 @@
-#include "server/node/peers.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,8 +8,7 @@
 
 #include "common/error.h"
 #include "server/registry/it_resource.h"
-#include "tests/support/fake_transport.h"
-#include "tests/support/manual_loop.h"
+#include "tests/unit/node/peers_fixture.h"
 
 namespace coord {
 namespace {
@@ -19,86 +16,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-Server NodeAt(const std::string& id, const std::string& host) {
-  Server server;
-  server.type = "mTest";
-  server.server_id = id;
-  server.cluster_base_url = "http://" + host + "/x";
-  server.node_api = NodeApi::kYes;
-  return server;
-}
-
-ClusterSnapshot ClusterOf(const std::vector<Server>& servers) {
-  ClusterSnapshot cluster;
-  cluster.identity = {"c1", "mTest", ""};
-  for (const Server& server : servers) {
-    cluster.servers.Put(std::make_shared<Server>(server));
-  }
-  return cluster;
-}
-
-class FakeTokens final : public TokenSource {
- public:
-  void Get(TokenRequest request, Done done) override {
-    types.push_back(request.type);
-    std::move(done)(answer);
-  }
-  void Drop(const std::string& token) override {
-    dropped.push_back(token);
-    answer = "second";
-  }
-  absl::StatusOr<std::string> answer = "first";
-  std::vector<std::string> types;
-  std::vector<std::string> dropped;
-};
-
-class PeersTest : public ::testing::Test {
- protected:
-  Peers& Make(PeersOptions options = {}, TokenSource* tokens = nullptr) {
-    peers_ = std::make_unique<Peers>(
-        loop_, transport_, tokens,
-        [](const Server& server) { return server.server_id == "local"; },
-        options);
-    return *peers_;
-  }
-
-  void Probe(Peers& peers, const Server& server) {
-    peers.Probe(server, [this](ProbeResult result) {
-      alive_ = result.alive;
-      why_ = std::move(result.why);
-    });
-    loop_.RunPosted();
-  }
-  void Join(Peers& peers, const ClusterSnapshot& cluster,
-            std::optional<AnnouncementResult>& result) {
-    peers.AnnounceJoin(cluster, "self", [&result](AnnouncementResult r) {
-      result = std::move(r);
-    });
-    loop_.RunPosted();
-  }
-  void Leave(Peers& peers, const ClusterSnapshot& cluster,
-             std::optional<AnnouncementResult>& result) {
-    peers.AnnounceLeave(cluster, "self", [&result](AnnouncementResult r) {
-      result = std::move(r);
-    });
-    loop_.RunPosted();
-  }
-  std::string Sent(std::size_t i = 0) {
-    return transport_.requests.at(i).ToString();
-  }
-  std::string Tail(std::size_t i = 0) {
-    return *transport_.requests.at(i).request.tail;
-  }
-
-  std::string order_;
-  ManualLoop loop_;
-  FakeTransport transport_{loop_};
-  std::unique_ptr<Peers> peers_;
-  std::optional<bool> alive_;
-  std::string why_;
-  std::optional<AnnouncementResult> result_;
-};
 
 TEST_F(PeersTest, ProbeAsksTheNodeApiWhoLivesThere) {
   Probe(Make(), NodeAt("a", "10.0.0.1"));
@@ -484,111 +401,6 @@ TEST_F(PeersTest, WhatComesAfterTheEndDoesNothing) {
   peers_.reset();
   transport_.Answer(200, NodeAnswer("{}", "a"));
   EXPECT_FALSE(result_.has_value());
-}
-
-// What PeersOptions::learned hears, one line each.
-class LearningTest : public PeersTest {
- protected:
-  Peers& MakeLearning(TokenSource* tokens = nullptr) {
-    PeersOptions options;
-    options.learned = [this](const std::string& type,
-                             const std::string& server_id,
-                             const std::string& base_url, NodeApi node_api) {
-      learned_.push_back(absl::StrCat(
-          type, "/", server_id, " at ", base_url,
-          node_api == NodeApi::kYes ? " serves it" : " does not serve it"));
-    };
-    return Make(std::move(options), tokens);
-  }
-  static Server UnknownAt(const std::string& id, const std::string& host) {
-    Server server = NodeAt(id, host);
-    server.node_api = NodeApi::kUnknown;
-    return server;
-  }
-
-  std::vector<std::string> learned_;
-};
-
-TEST_F(LearningTest, ProbeOfOneThatMayServeTheNodeApiAsksThere) {
-  Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
-  EXPECT_EQ(Sent(), "DELETE http://10.0.0.1/x/itResources/-/servers/-");
-  transport_.Answer(200, NodeAnswer("null", "a"));
-  EXPECT_EQ(alive_, true);
-  EXPECT_THAT(learned_, ElementsAre("mTest/a at http://10.0.0.1/x serves it"));
-}
-
-TEST_F(LearningTest, OneThatHasNoSuchRouteDoesNotServeIt) {
-  for (const int status : {404, 405, 501}) {
-    learned_.clear();
-    Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
-    transport_.Answer(status, "{}");
-    EXPECT_EQ(alive_, true);
-    EXPECT_THAT(learned_,
-                ElementsAre("mTest/a at http://10.0.0.1/x does not serve it"))
-        << status;
-  }
-  learned_.clear();
-  Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
-  transport_.Answer(200, "hello");
-  EXPECT_THAT(learned_, testing::SizeIs(1));
-}
-
-TEST_F(LearningTest, TokensTroublesAndOtherServersTellNothing) {
-  for (const auto& [status, body] : std::vector<std::pair<int, std::string>>{
-           {400, "{}"},
-           {401, "{}"},
-           {403, "{}"},
-           {429, ""},
-           {500, ""},
-           {200, NodeAnswer("null", "somebody")}}) {
-    Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
-    transport_.Answer(status, body);
-  }
-  Probe(MakeLearning(), UnknownAt("a", "10.0.0.1"));
-  transport_.Fail(HttpError::Kind::kUnreachable, false);
-  EXPECT_THAT(learned_, IsEmpty());
-}
-
-TEST_F(LearningTest, TheBaseUrlOfAPlainServiceTellsNothing) {
-  Server plain = NodeAt("a", "10.0.0.1");
-  plain.node_api = NodeApi::kNo;
-  Probe(MakeLearning(), plain);
-  transport_.Answer(404, "{}");
-  EXPECT_THAT(learned_, IsEmpty());
-}
-
-TEST_F(LearningTest, AnnouncementsGoToThoseThatMayServeItAndTellToo) {
-  const ClusterSnapshot cluster =
-      ClusterOf({NodeAt("self", "10.0.0.9"), UnknownAt("a", "10.0.0.1"),
-                 UnknownAt("b", "10.0.0.2")});
-  Join(MakeLearning(), cluster, result_);
-  ASSERT_EQ(transport_.requests.size(), 2u);
-  transport_.Answer(200, NodeAnswer("{}", "a"));
-  transport_.Answer(404, "{}");
-  EXPECT_THAT(learned_,
-              ElementsAre("mTest/a at http://10.0.0.1/x serves it",
-                          "mTest/b at http://10.0.0.2/x does not serve it"));
-}
-
-TEST_F(LearningTest, OneServerIsAskedOnceInAMinute) {
-  Peers& peers = MakeLearning();
-  const Server server = UnknownAt("a", "10.0.0.1");
-  peers.AskNodeApi(server);
-  peers.AskNodeApi(server);
-  peers.AskNodeApi(UnknownAt("a", "10.0.0.2"));
-  loop_.RunPosted();
-  ASSERT_EQ(transport_.requests.size(), 2u);
-  EXPECT_EQ(Sent(0), "DELETE http://10.0.0.1/x/itResources/-/servers/-");
-  transport_.Answer(403, "{}");
-  transport_.Answer(403, "{}");
-  loop_.Advance(absl::Seconds(59));
-  peers.AskNodeApi(server);
-  loop_.RunPosted();
-  EXPECT_THAT(transport_.requests, IsEmpty());
-  loop_.Advance(absl::Seconds(1));
-  peers.AskNodeApi(server);
-  loop_.RunPosted();
-  EXPECT_EQ(transport_.requests.size(), 1u);
 }
 
 // In flight, behind it, in a pause, and yet to come.
