@@ -27,6 +27,9 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
+// Tasks, or timers, that run before others have their turn.
+constexpr std::size_t kTurn = 32;
+
 // The loop that runs on this thread.
 thread_local const void* this_threads_loop = nullptr;
 
@@ -93,18 +96,31 @@ class AsioLoop::Impl {
     io_->run();
   }
 
+  // Some tasks, then timers and sockets have their turn.
   void RunPosted() {
-    {
-      absl::MutexLock lock(&mutex_);
-      running_.swap(posted_);
-      woken_ = false;
-    }
-    for (Task& task : running_) {
-      if (stopping_) break;
+    if (next_ == running_.size()) TakePosted();
+    const std::size_t end = std::min(running_.size(), next_ + kTurn);
+    while (next_ < end && !stopping_) {
+      Task task = std::move(running_[next_++]);
       std::move(task)();
-      task = nullptr;
     }
+    if (next_ < running_.size() || MorePosted()) {
+      asio::post(*io_, [this] { RunPosted(); });
+    }
+  }
+
+  void TakePosted() {
     running_.clear();
+    next_ = 0;
+    absl::MutexLock lock(&mutex_);
+    running_.swap(posted_);
+  }
+
+  // If not, whoever posts next wakes the loop.
+  bool MorePosted() {
+    absl::MutexLock lock(&mutex_);
+    woken_ = !posted_.empty();
+    return woken_;
   }
 
   // Wakes the loop at `due`. A timer that is forgotten later doesn't disarm it:
@@ -120,7 +136,7 @@ class AsioLoop::Impl {
   void RunDue() {
     armed_ = absl::InfiniteFuture();
     const absl::Time now = Now();
-    while (!stopping_) {
+    for (std::size_t turn = 0; turn < kTurn && !stopping_; ++turn) {
       Task task = timers_.TakeDue(now);
       if (!task) break;
       std::move(task)();
@@ -139,6 +155,7 @@ class AsioLoop::Impl {
     stopping_ = true;
     io_->stop();
     thread_.join();
+    running_.clear();
     doomed.clear();
     timers_.Clear();
   }
@@ -156,6 +173,7 @@ class AsioLoop::Impl {
 
   // Only on the loop.
   std::vector<Task> running_;
+  std::size_t next_ = 0;  // of these
   TimerQueue timers_;
   ThreadLoad load_;
   absl::Time armed_ = absl::InfiniteFuture();

@@ -128,6 +128,42 @@ TEST(AsioLoopTest, TimerSetByATimerRuns) {
   ran.WaitForNotification();
 }
 
+TEST(AsioLoopTest, ATimerHasItsTurnBetweenManyTasks) {
+  AsioLoop loop("test");
+  constexpr int kTasks = 10'000;
+  int ran = 0;
+  int before_timer = kTasks;
+  absl::Notification all;
+  OnLoop(loop, [&] {
+    loop.RunAfter(absl::ZeroDuration(), [&] { before_timer = ran; });
+    for (int i = 0; i < kTasks; ++i) {
+      loop.Post([&] {
+        if (++ran == kTasks) all.Notify();
+      });
+    }
+  });
+  all.WaitForNotification();
+  EXPECT_LT(before_timer, kTasks);
+}
+
+TEST(AsioLoopTest, ATaskHasItsTurnBetweenManyTimers) {
+  AsioLoop loop("test");
+  constexpr int kTimers = 10'000;
+  int ran = 0;
+  int before_task = kTimers;
+  absl::Notification all;
+  OnLoop(loop, [&] {
+    for (int i = 0; i < kTimers; ++i) {
+      loop.RunAfter(absl::ZeroDuration(), [&] {
+        if (++ran == 1) loop.Post([&] { before_task = ran; });
+        if (ran == kTimers) all.Notify();
+      });
+    }
+  });
+  all.WaitForNotification();
+  EXPECT_LT(before_task, kTimers);
+}
+
 TEST(AsioLoopTest, StopDestroysWhatWaits) {
   AsioLoop loop("test");
   auto token = std::make_shared<int>(0);
