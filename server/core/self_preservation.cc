@@ -32,14 +32,16 @@ bool SelfPreservation::Judge(
     absl::FunctionRef<ClusterSize(const std::string& cluster_id)> size,
     absl::Time now) {
   suspicion_.reset();
+  // Many failing ones are not counted anew each time.
+  if (failing_count_ >= options_.crowd) {
+    suspicion_ = SelfSuspicion{.failing = failing_count_};
+    return true;
+  }
   for (const auto& [cluster_id, failing] : failing_) {
     suspicion_ = Suspect(failing, size(cluster_id), now);
     if (!suspicion_) continue;
     suspicion_->cluster_id = cluster_id;
-    return true;
-  }
-  if (failing_count_ >= options_.crowd) {
-    suspicion_ = SelfSuspicion{.failing = failing_count_};
+    break;
   }
   return active();
 }

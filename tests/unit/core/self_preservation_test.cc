@@ -160,6 +160,20 @@ TEST_F(SelfPreservationTest, ACrowdIsAlarmEnough) {
   EXPECT_FALSE(Judge());
   FailMany(100);
   EXPECT_TRUE(Judge());
+  ASSERT_TRUE(doubt_.suspicion());
+  EXPECT_EQ(doubt_.suspicion()->failing, 100u);
+  EXPECT_EQ(doubt_.suspicion()->cluster_id, "");
+}
+
+TEST_F(SelfPreservationTest, TellsOfWhichClusterHowManyFail) {
+  sizes_["c1"] = {.servers = 5, .held = 2};
+  FailMany(2);
+  ASSERT_TRUE(Judge());
+  ASSERT_TRUE(doubt_.suspicion());
+  EXPECT_EQ(doubt_.suspicion()->cluster_id, "c1");
+  EXPECT_EQ(doubt_.suspicion()->failing, 2u);
+  EXPECT_EQ(doubt_.suspicion()->of, 3u);
+  EXPECT_TRUE(doubt_.suspicion()->elsewhere);
 }
 
 }  // namespace
