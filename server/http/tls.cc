@@ -78,8 +78,8 @@ absl::StatusOr<std::shared_ptr<ssl::context>> ClientTls(
     const std::string& ca_file) {
   if (!ca_file.empty()) return MakeClientTls(ca_file);
   // The same for all clients of the process, which only read it.
-  static const auto* const system = new ContextOr(MakeClientTls(""));
-  return *system;
+  static const auto* const kSystem = new ContextOr(MakeClientTls(""));
+  return *kSystem;
 }
 
 }  // namespace coord
