@@ -21,7 +21,7 @@ sys.path += [str(HERE), str(HERE.parents[1] / "support"),
              str(HERE.parents[1] / "fault")]
 from genuine import GENUINE, Missing
 from odd_rows import ROWS, TIMEOUT
-from odd_server import OddServer, tls_context
+from odd_server import OddServers
 from programs import Clusterd, exchange, wait_until
 from rpc import Client, fan_out, register_request, registry, resources
 
@@ -35,15 +35,11 @@ WAYS = ("probed", "held", "proxied")
 
 
 class Served:
-    """A row whose server runs, and what it was asked for, if it can tell."""
+    """A row whose server runs."""
 
-    def __init__(self, row, url, requests=None):
+    def __init__(self, row, url):
         self.row = row
         self.url = url
-        self.requests = requests
-
-    def probes(self):
-        return None if self.requests is None else self.requests["/probed"]
 
 
 class AliveTest(unittest.TestCase):
@@ -64,7 +60,7 @@ class AliveTest(unittest.TestCase):
         seen = self.watch()
         for _ in range(TIMES):
             self.call(served)
-        self.await_probes(served)
+        self.await_probes()
         self.check_members(served, seen)
         self.assertEqual(dict(self.faults), {})
 
@@ -83,21 +79,18 @@ class AliveTest(unittest.TestCase):
     def start_servers(self):
         with concurrent.futures.ThreadPoolExecutor() as pool:
             genuine = list(pool.map(self.start_genuine, GENUINE))
-        served = [self.start_odd(row) for row in ROWS] + [
+        served = self.start_odd() + [
             each for each in genuine if each is not None]
         names = [each.row.name for each in served]
         self.assertEqual(len(names), len(set(names)), "names are not unique")
         print(f"  {len(served)} servers", flush=True)
         return served
 
-    def start_odd(self, row):
-        tls = None if row.tls is None else tls_context(
-            self.certificate, self.key, None if row.tls is True else row.tls,
-            row.tickets)
-        server = OddServer(row.answer, row.habits, row.addresses, tls)
-        self.addCleanup(server.stop)
-        scheme = "http" if tls is None else "https"
-        return Served(row, f"{scheme}://{row.host}:{server.port}", server.requests)
+    def start_odd(self):
+        self.odd = OddServers(self.certificate, self.key)
+        self.addCleanup(self.odd.stop)
+        return [Served(row, f"{'http' if row.tls is None else 'https'}://{row.host}"
+                            f":{self.odd.ports[row.name]}") for row in ROWS]
 
     def start_genuine(self, row):
         try:
@@ -219,17 +212,18 @@ class AliveTest(unittest.TestCase):
             return "HTTP_STATUS"
         return row.fails
 
-    def await_probes(self, served):
+    def await_probes(self):
         """Those that can't count are probed as often as the others."""
         def waiting():
-            return [each for each in served
-                    if each.probes() is not None and each.probes() < TIMES]
+            return {name: asked.get("/probed", 0)
+                    for name, asked in self.odd.requests().items()
+                    if asked.get("/probed", 0) < TIMES}
         try:
             wait_until("all were probed", lambda: not waiting(),
                        deadline=3 * TIMES * TIMEOUT)
         except AssertionError:
-            for each in waiting():
-                self.faults[each.row.name].add(f"only {each.probes()} probes")
+            for name, probes in waiting().items():
+                self.faults[name].add(f"only {probes} probes")
 
     def check_members(self, served, seen):
         self.note_missing(served, "is gone")

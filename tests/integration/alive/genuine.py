@@ -8,10 +8,11 @@ import threading
 from pathlib import Path
 
 from odd_rows import BODY
-from programs import DEADLINE, Program, wait_until
+from programs import Program, wait_until
 
 HERE = Path(__file__).resolve().parent
 BUILDING = threading.Lock()
+PATIENCE = 240  # s, for whatever is built or starts
 TOMCAT = Path("/usr/share/java/tomcat10-embed-core.jar")  # Debian's
 
 
@@ -41,7 +42,8 @@ class Genuine:
                        {"HOME": os.environ.get("HOME", str(directory))})
 
     def await_port(self, program):
-        return wait_until(f"{self.name} listens", lambda: self._port(program))
+        return wait_until(f"{self.name} listens", lambda: self._port(program),
+                          PATIENCE)
 
     @staticmethod
     def _port(program):
@@ -88,7 +90,7 @@ def go(mode):
         with BUILDING:
             if not program.exists():
                 subprocess.run(["go", "build", "-o", program, HERE / "server.go"],
-                               check=True, timeout=DEADLINE,
+                               check=True, timeout=PATIENCE,
                                env={**os.environ, "GO111MODULE": "off"})
         return [program, mode]
     return command
@@ -97,7 +99,7 @@ def go(mode):
 def java(directory):
     need("javac", "java")
     subprocess.run(["javac", "-d", directory, HERE / "JdkServer.java"], check=True,
-                   timeout=DEADLINE)
+                   timeout=PATIENCE)
     return ["java", "-Xshare:auto", "-cp", directory, "JdkServer"]
 
 
@@ -107,7 +109,7 @@ def tomcat(directory):
         raise Missing("libtomcat10-embed-java is not installed")
     path = f"{directory}:{TOMCAT}"
     subprocess.run(["javac", "-cp", path, "-d", directory,
-                    HERE / "TomcatServer.java"], check=True, timeout=DEADLINE)
+                    HERE / "TomcatServer.java"], check=True, timeout=PATIENCE)
     return ["java", "-Xshare:auto", "-cp", path, "TomcatServer"]
 
 

@@ -4,12 +4,27 @@ import gzip
 import ssl
 import zlib
 
-from odd_server import Habits
-
 BODY = b'{"data":"ok"}'
 # s; clusterd's REQUEST_TIMEOUT, and curl's patience.
 TIMEOUT = 3
 LATE = 0.9 * TIMEOUT
+GIVE_UP = 60  # s, for a client that says nothing
+
+
+class Habits:
+    """How bytes leave, besides what they are."""
+
+    def __init__(self, delay=0, pause=0, piece=None, close=False, reset=False,
+                 requests=None, idle=GIVE_UP, tls_delay=0, tls_end=False):
+        self.delay = delay  # s, before the first byte
+        self.pause = pause  # s, between pieces
+        self.piece = piece  # bytes; None: all at once
+        self.close = close  # the connection, behind an answer
+        self.reset = reset  # it, where it closes
+        self.requests = requests  # of one connection that are answered
+        self.idle = idle  # s, until a silent connection is closed
+        self.tls_delay = tls_delay  # s, before a handshake
+        self.tls_end = tls_end  # says by TLS that it closes
 
 
 class Row:
