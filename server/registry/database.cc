@@ -233,18 +233,18 @@ class Database::Impl {
   const DatabaseOptions options_;
   // Of the writer:
   DatabaseFile file_;
-  bool healthy_ = true;
   Copied copied_;  // who waits for the backup that is being made
   std::unique_ptr<DatabaseBackup> backup_;
+  bool healthy_ = true;
 
   mutable absl::Mutex mutex_;
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
-  bool copying_ ABSL_GUARDED_BY(mutex_) = false;  // ordered, or being made
   Copied ordered_ ABSL_GUARDED_BY(mutex_);
   std::size_t before_copy_ ABSL_GUARDED_BY(mutex_) = 0;  // writes in the queue
+  DatabaseStats stats_ ABSL_GUARDED_BY(mutex_);
+  bool copying_ ABSL_GUARDED_BY(mutex_) = false;  // ordered, or being made
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;  // until all is answered
-  DatabaseStats stats_ ABSL_GUARDED_BY(mutex_);
 
   std::thread writer_;
 };
