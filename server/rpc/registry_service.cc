@@ -96,8 +96,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                                pb::RegisterServerResponse* response) override {
     UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
-    absl::Status placed = call.TakePlace(waiting_calls_, *request);
-    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
+    const absl::Status placed = call.TakePlace(waiting_calls_, *request);
+    if (!placed.ok()) return Answer(std::move(call), placed);
     auto command = FromProto(*request);
     if (!command.ok()) return Answer(std::move(call), command.status());
     command->correlation_id = call.correlation_id();
@@ -132,8 +132,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
       pb::UnregisterServerResponse* response) override {
     UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
-    absl::Status placed = call.TakePlace(waiting_calls_, *request);
-    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
+    const absl::Status placed = call.TakePlace(waiting_calls_, *request);
+    if (!placed.ok()) return Answer(std::move(call), placed);
     auto ref = RefFromProto(*request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     ref->caller = call.caller();
@@ -152,8 +152,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                             pb::EvictServerResponse* response) override {
     UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
-    absl::Status placed = call.TakePlace(waiting_calls_, *request);
-    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
+    const absl::Status placed = call.TakePlace(waiting_calls_, *request);
+    if (!placed.ok()) return Answer(std::move(call), placed);
     auto ref = RefFromProto(*request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     if (request->etag().empty()) {
@@ -193,8 +193,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
       pb::ListRegistrationsResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
     UnaryCall call(backend_.end, context, reactor);
-    absl::Status room = backend_.unread.CheckRoom();
-    if (!room.ok()) return Answer(std::move(call), std::move(room));
+    const absl::Status room = backend_.unread.CheckRoom();
+    if (!room.ok()) return Answer(std::move(call), room);
     auto page = ParsePageRequest(RegistrationPage::kList, request->page_size(),
                                  request->page_token());
     if (!page.ok()) return Answer(std::move(call), page.status());
@@ -225,8 +225,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                              pb::ListClustersResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
     UnaryCall call(backend_.end, context, reactor);
-    absl::Status room = backend_.unread.CheckRoom();
-    if (!room.ok()) return Answer(std::move(call), std::move(room));
+    const absl::Status room = backend_.unread.CheckRoom();
+    if (!room.ok()) return Answer(std::move(call), room);
     auto page = ParsePageRequest(kClusters, request->page_size(),
                                  request->page_token());
     return Answer(std::move(call), std::move(page),
@@ -242,8 +242,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                             pb::ListServersResponse* response) override {
     auto* reactor = new CountedReactor(backend_.unread, *context);
     UnaryCall call(backend_.end, context, reactor);
-    absl::Status room = backend_.unread.CheckRoom();
-    if (!room.ok()) return Answer(std::move(call), std::move(room));
+    const absl::Status room = backend_.unread.CheckRoom();
+    if (!room.ok()) return Answer(std::move(call), room);
     auto page =
         ParsePageRequest(kServers, request->page_size(), request->page_token());
     if (!page.ok()) return Answer(std::move(call), page.status());
@@ -284,8 +284,8 @@ class RegistryServiceImpl final : public pb::RegistryService::CallbackService {
                             bool draining, Response* response) {
     UnaryCall call(backend_.end, context);
     UnaryReactor* reactor = call.reactor();
-    absl::Status placed = call.TakePlace(waiting_calls_, request);
-    if (!placed.ok()) return Answer(std::move(call), std::move(placed));
+    const absl::Status placed = call.TakePlace(waiting_calls_, request);
+    if (!placed.ok()) return Answer(std::move(call), placed);
     auto ref = RefFromProto(request);
     if (!ref.ok()) return Answer(std::move(call), ref.status());
     ref->caller = call.caller();

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <tuple>
 
 namespace coord {
 namespace {
@@ -32,7 +33,7 @@ DeafAddress::DeafAddress(const std::string& host, std::uint16_t port) {
     const int client =
         socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     sockets_.push_back(client);
-    connect(client, generic, sizeof address);
+    std::ignore = connect(client, generic, sizeof address);
     pollfd connected{client, POLLOUT, 0};
     if (poll(&connected, 1, kQueueIsFullMs) == 0) return;
   }

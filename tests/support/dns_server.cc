@@ -144,7 +144,7 @@ std::string DnsServer::AnswerTo(const std::string& question) {
   std::vector<std::string> labels;
   std::size_t at = kHeader;
   while (question[at] != 0) {
-    const auto size = static_cast<std::size_t>(question[at]);
+    const std::size_t size = static_cast<unsigned char>(question[at]);
     labels.push_back(question.substr(at + 1, size));
     at += 1 + size;
   }
