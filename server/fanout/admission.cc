@@ -109,12 +109,17 @@ void Admission::Give(std::uint64_t permits) {
   if (waiting_.load() > 0) AdmitWaiting();
 }
 
+void Admission::Close() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+}
+
 void Admission::AdmitWaiting() {
   for (;;) {
     Admitted admitted;
     {
       absl::MutexLock lock(&mutex_);
-      if (queue_.empty()) return;
+      if (closed_ || queue_.empty()) return;
       const auto first = queue_.begin();
       if (!TryTake(1, first->second.node_calls)) return;
       admitted = std::move(first->second.admitted);

@@ -50,10 +50,13 @@ class Admission {
   // about to be.
   bool Leave(Ticket ticket);
 
+  // Nobody who waits is admitted any more; whoever let them wait tells them.
+  void Close();
+
   void GiveCall() { Give(kOneCall); }
   void GiveNodeCalls(int n) { Give(static_cast<std::uint64_t>(n)); }
 
-  // What is let in for now, at the most what the limits say, as at first: a
+  // What is let in at present, at the most what the limits say, as at first: a
   // call begins while fewer node calls than the capacity are in flight, however
   // many it adds.
   void SetCapacity(int node_calls);
@@ -104,6 +107,7 @@ class Admission {
   absl::Mutex mutex_;
   std::map<Ticket, Waiter> queue_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t last_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace coord

@@ -125,6 +125,8 @@ void FanOutEngine::Drain() { shared_->draining = true; }
 
 void FanOutEngine::Stop() {
   Drain();
+  // What one lane gives up makes no room for a call that waits on another.
+  shared_->state.admission.Close();
   for (const auto& lane : shared_->lanes) {
     lane->loop.Post([shared = shared_, &lane = *lane] { lane.Stop(); });
   }

@@ -147,7 +147,7 @@ class FanOutEngine {
   void Stop();
   int calls_in_flight() const;
   int calls_waiting() const;
-  // How many node calls are let in at once, for now; see LoadGovernor.
+  // How many node calls are let in at one time at present; see LoadGovernor.
   int node_calls_allowed() const;
 
  private:

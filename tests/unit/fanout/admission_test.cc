@@ -62,6 +62,17 @@ TEST_F(AdmissionTest, AdmitsInTheOrderOfArrival) {
   EXPECT_EQ(admission_.calls(), 2);
 }
 
+TEST_F(AdmissionTest, OnceClosedWhoWaitsIsNotAdmitted) {
+  ASSERT_TRUE(admission_.TryEnter(1));
+  ASSERT_TRUE(admission_.TryEnter(1));
+  const auto ticket = Wait("a", 1);
+  admission_.Close();
+  End(1);
+  Wait("b", 1);
+  EXPECT_THAT(admitted_, IsEmpty());
+  EXPECT_TRUE(admission_.Leave(*ticket));
+}
+
 TEST_F(AdmissionTest, WhoCouldEnterByNowDoesNotWait) {
   Wait("a", 1);
   EXPECT_THAT(admitted_, ElementsAre("a"));
