@@ -5,6 +5,11 @@ from pathlib import Path
 SYN_SENT = "02"
 
 
+def port_text(a_socket):
+    """The end of its address in /proc/net/tcp."""
+    return ":%04X" % a_socket.getsockname()[1]
+
+
 class Swallowing:
     """Packets that ask for a connection are dropped: its queue is full."""
 
@@ -17,18 +22,17 @@ class Swallowing:
         for filler in self.fillers:
             filler.setblocking(False)
             filler.connect_ex(self.socket.getsockname())
-        self.before = self.attempts()
-
-    def attempts(self):
-        port = "%04X" % self.socket.getsockname()[1]
-        return sum(
-            remote.endswith(":" + port) and state == SYN_SENT
-            for table in ("/proc/net/tcp", "/proc/net/tcp6")
-            for _, _, remote, state, *_ in map(
-                str.split, Path(table).read_text().splitlines()[1:]))
+        self.own = {port_text(filler) for filler in self.fillers}
 
     def is_waited_for(self):
-        return self.attempts() > self.before
+        """Whether anybody else asks for a connection."""
+        port = port_text(self.socket)
+        return any(
+            remote.endswith(port) and state == SYN_SENT
+            and local[-len(port):] not in self.own
+            for table in ("/proc/net/tcp", "/proc/net/tcp6")
+            for _, local, remote, state, *_ in map(
+                str.split, Path(table).read_text().splitlines()[1:]))
 
     def close(self):
         for each in (self.socket, *self.fillers):
