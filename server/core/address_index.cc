@@ -13,18 +13,34 @@ std::string AddressOf(const Server& server) {
 }
 
 void AddressIndex::Add(ServerPtr server) {
-  std::string address = AddressOf(*server);
-  auto& there = servers_[address];
-  there.push_back(std::move(server));
-  if (there.size() == 2) shared_.insert(std::move(address));
+  ByAddress::value_type& place =
+      *servers_.try_emplace(AddressOf(*server)).first;
+  places_.emplace(server.get(), &place);
+  place.second.push_back(std::move(server));
+  if (place.second.size() == 2) shared_.insert(place.first);
 }
 
 void AddressIndex::Remove(const ServerPtr& server) {
-  const auto it = servers_.find(AddressOf(*server));
-  auto& there = it->second;
+  const auto it = places_.find(server.get());
+  auto& [address, there] = *it->second;
+  places_.erase(it);
   there.erase(std::find(there.begin(), there.end(), server));
-  if (there.size() == 1) shared_.erase(it->first);
-  if (there.empty()) servers_.erase(it);
+  if (there.size() == 1) shared_.erase(address);
+  if (there.empty()) servers_.erase(servers_.find(address));
+}
+
+void AddressIndex::Replace(const ServerPtr& server, ServerPtr newer) {
+  if (newer->cluster_base_url != server->cluster_base_url) {
+    Remove(server);
+    Add(std::move(newer));
+    return;
+  }
+  const auto it = places_.find(server.get());
+  ByAddress::value_type* const place = it->second;
+  places_.erase(it);
+  places_.emplace(newer.get(), place);
+  *std::find(place->second.begin(), place->second.end(), server) =
+      std::move(newer);
 }
 
 std::vector<ServerPtr> AddressIndex::Older() const {

@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
+#include "absl/container/node_hash_map.h"
 #include "server/core/server.h"
 
 namespace coord {
@@ -15,12 +16,15 @@ namespace coord {
 // One text for each address, however it was written.
 std::string AddressOf(const Server& server);
 
-// Reads the address of each record once, when it is added. Not thread-safe.
+// Reads the address of a record once, when it comes. Not thread-safe.
 class AddressIndex {
  public:
   void Add(ServerPtr server);
   // One that was added, the very record.
   void Remove(const ServerPtr& server);
+  // The same, for a newer record of it. Reads no address where the URL is as it
+  // was.
+  void Replace(const ServerPtr& server, ServerPtr newer);
 
   // Two records with one address can't both be true: the servers that share the
   // address of a newer record. Costs as much as there are shared addresses, not
@@ -28,8 +32,12 @@ class AddressIndex {
   std::vector<ServerPtr> Older() const;
 
  private:
-  // By address, at which there is one as a rule.
-  absl::flat_hash_map<std::string, absl::InlinedVector<ServerPtr, 1>> servers_;
+  // At one address, where there is one as a rule.
+  using Neighbours = absl::InlinedVector<ServerPtr, 1>;
+  using ByAddress = absl::node_hash_map<std::string, Neighbours>;
+
+  ByAddress servers_;
+  absl::flat_hash_map<const Server*, ByAddress::value_type*> places_;
   absl::flat_hash_set<std::string> shared_;  // addresses of several
 };
 

@@ -96,8 +96,9 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
       server = WithNodeApi(server, NodeApi::kYes);
     }
     ForgetTombstone(id);
-    Enter(server);
+    Enter(*server);
     servers_.Put(server);
+    addresses_.Add(server);
     const std::int64_t revision = Log(ChangeType::kJoined, server, now);
     members_.emplace(id, Member{std::move(server), revision});
     return;
@@ -114,23 +115,22 @@ void ClusterTable::Put(ServerPtr server, absl::Time now) {
   member.said_at = Update(member, std::move(server), now);
 }
 
-void ClusterTable::Enter(const ServerPtr& record) {
-  if (MayServeNodeApi(*record)) ++node_api_members_;
-  ledger_.AddMember(*record);
-  addresses_.Add(record);
+void ClusterTable::Enter(const Server& record) {
+  if (MayServeNodeApi(record)) ++node_api_members_;
+  ledger_.AddMember(record);
 }
 
-void ClusterTable::Strike(const ServerPtr& record) {
-  if (MayServeNodeApi(*record)) --node_api_members_;
-  ledger_.DropMember(*record);
-  addresses_.Remove(record);
+void ClusterTable::Strike(const Server& record) {
+  if (MayServeNodeApi(record)) --node_api_members_;
+  ledger_.DropMember(record);
 }
 
 std::int64_t ClusterTable::Update(Member& member, ServerPtr record,
                                   absl::Time now) {
-  Strike(member.record);
-  Enter(record);
+  Strike(*member.record);
+  Enter(*record);
   servers_.Put(record);
+  addresses_.Replace(member.record, record);
   member.record = std::move(record);
   return Log(ChangeType::kUpdated, member.record, now);
 }
@@ -141,8 +141,9 @@ void ClusterTable::Remove(std::string_view server_id, ChangeType how,
   if (it == members_.end()) return;
   ServerPtr last = std::move(it->second.record);
   members_.erase(it);
+  Strike(*last);
   servers_.Erase(last->server_id);
-  Strike(last);
+  addresses_.Remove(last);
   const std::int64_t revision = Log(how, last, now);
   tombstones_.emplace(
       last->server_id,

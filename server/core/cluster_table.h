@@ -121,9 +121,9 @@ class ClusterTable {
   // Whether something that was said after `mark` beats a record that was asked
   // for then.
   bool Outdated(const Server& server, std::int64_t mark) const;
-  // Beside members_.
-  void Enter(const ServerPtr& record);
-  void Strike(const ServerPtr& record);
+  // Counts a record, or no longer.
+  void Enter(const Server& record);
+  void Strike(const Server& record);
   // Replaces the record of a member by another of the same server.
   std::int64_t Update(Member& member, ServerPtr record, absl::Time now);
   std::int64_t Log(ChangeType type, ServerPtr server, absl::Time now);

@@ -71,5 +71,22 @@ TEST(AddressIndexTest, WhoLeftCountsNoMore) {
   EXPECT_THAT(OlderIn(index), ElementsAre("a"));
 }
 
+TEST(AddressIndexTest, ANewerRecordTakesThePlaceOfAnOlder) {
+  AddressIndex index;
+  const auto a = std::make_shared<const Server>(Record("a", 1, "http://x"));
+  const auto b = std::make_shared<const Server>(Record("b", 2, "http://x"));
+  const auto newer = std::make_shared<const Server>(Record("a", 3, "http://x"));
+  const auto moved = std::make_shared<const Server>(Record("a", 4, "http://y"));
+  index.Add(a);
+  index.Add(b);
+  index.Replace(a, newer);
+  EXPECT_THAT(OlderIn(index), ElementsAre("b"));
+  index.Replace(newer, moved);
+  EXPECT_THAT(OlderIn(index), IsEmpty());
+  index.Remove(moved);
+  index.Remove(b);
+  EXPECT_THAT(OlderIn(index), IsEmpty());
+}
+
 }  // namespace
 }  // namespace coord
