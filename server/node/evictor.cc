@@ -167,7 +167,7 @@ void Evictor::Impl::ConvictOlderAtSameAddress(const Case& suspect) {
 
 void Evictor::Impl::Clear(const Case& suspect) {
   observer_.OnCleared();
-  const ServerPtr member = Member(suspect.key());
+  const ServerPtr member = membership_.Find(suspect.key());
   if (member != nullptr && member->state == ServerState::kSuspected) {
     membership_.SetState(suspect.key(), member->version, ServerState::kActive,
                          loop_.WallTime());
@@ -201,7 +201,7 @@ void Evictor::Impl::HoldBack(const CasePtr& suspect) {
 }
 
 void Evictor::Impl::Stay(const CasePtr& suspect, absl::Duration look_again) {
-  const ServerPtr member = Member(suspect->key());
+  const ServerPtr member = membership_.Find(suspect->key());
   // One that is draining gets no calls as it is.
   if (member != nullptr && member->state == ServerState::kActive) {
     membership_.SetState(suspect->key(), suspect->server->version,
@@ -234,7 +234,7 @@ void Evictor::Impl::Close(const Case& suspect) {
 
 // A renewal of our own says nothing about the life of the server.
 void Evictor::Impl::FollowOwnRenewal(Case& suspect) const {
-  const ServerPtr member = Member(suspect.key());
+  const ServerPtr member = membership_.Find(suspect.key());
   if (member != nullptr && registrar_.Holds(suspect.key()) &&
       member->cluster_base_url == suspect.server->cluster_base_url) {
     suspect.server = member;
@@ -243,7 +243,7 @@ void Evictor::Impl::FollowOwnRenewal(Case& suspect) const {
 
 // The doubt was about a record that is no longer there.
 bool Evictor::Impl::Replaced(const Case& suspect) const {
-  const ServerPtr member = Member(suspect.key());
+  const ServerPtr member = membership_.Find(suspect.key());
   return member == nullptr || member->version != suspect.server->version ||
          member->cluster_base_url != suspect.server->cluster_base_url;
 }

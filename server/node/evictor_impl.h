@@ -77,7 +77,6 @@ class Evictor::Impl : public std::enable_shared_from_this<Evictor::Impl> {
   void MarkFailed(const Case& suspect);
 
   // evictor_removal.cc: what evidence and people have removed.
-  ServerPtr Member(const ServerKey& key) const;
   void Remove(const ClusterIdentity& cluster, const ServerPtr& server,
               absl::Time since, RemovalDone done);
   void TakeRemoval(const ClusterIdentity& cluster, const ServerPtr& server,

@@ -20,10 +20,6 @@ std::string ActionOf(const EvictCommand& command) {
 
 }  // namespace
 
-ServerPtr Evictor::Impl::Member(const ServerKey& key) const {
-  return membership_.Find(key);
-}
-
 void Evictor::Impl::Remove(const ClusterIdentity& cluster,
                            const ServerPtr& server, absl::Time since,
                            RemovalDone done) {
