@@ -48,9 +48,8 @@ struct RegistrarOptions {
   absl::Duration announced_refresh_pause = absl::Seconds(30);
   // When this process last began to run again after it had not: it was stopped,
   // starved by the machine, or paused with it. That it was busy counts for
-  // nothing. By EventLoop::Now, the infinite past for never, as if empty;
-  // thread-safe.
-  std::function<absl::Time()> last_standstill;
+  // nothing. By EventLoop::Now, the infinite past for never; thread-safe.
+  std::function<absl::Time()> last_standstill = absl::InfinitePast;
   // `10.0.0.7:7780`: where other servers reach this process's HTTP listener.
   // Empty: nowhere, and nothing can be registered by a local_base_url.
   std::string advertised_address;

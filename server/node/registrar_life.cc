@@ -52,9 +52,7 @@ void Registrar::Impl::CheckSessions() {
 // What callers said while this process did not run waits to be read: nobody was
 // silent then.
 void Registrar::Impl::EndSilentSessions(absl::Time now) {
-  const absl::Time standstill = context_.options.last_standstill
-                                    ? context_.options.last_standstill()
-                                    : absl::InfinitePast();
+  const absl::Time standstill = context_.options.last_standstill();
   for (const SessionTable::Expired& expired :
        sessions_.TakeExpired(now, standstill, kMaxEndedAtOnce)) {
     const RegistrationPtr registration = registrations_.at(expired.key);

@@ -295,10 +295,7 @@ Removal EmbeddedRegistry::Impl::Apply(Removing& op) {
 // What this process was told while it did not run waits to be read: as after a
 // restart, leases start anew.
 absl::Status EmbeddedRegistry::Impl::Decide(Sweep& op) {
-  const absl::Time standstill = options_.last_standstill
-                                    ? options_.last_standstill()
-                                    : absl::InfinitePast();
-  const absl::Time renewed = standstill + life_;
+  const absl::Time renewed = options_.last_standstill() + life_;
   std::vector<ServerKey> expired = leases_.TakeExpired(op.now, kMaxSwept);
   // What the store does not take, now or in the commit, expires once more.
   for (const ServerKey& key : expired) {

@@ -27,8 +27,8 @@ struct EmbeddedRegistryOptions {
   // Over it, the one goes that has been empty for longest.
   std::size_t max_clusters = 10'000;
   // When this process last began to run again after it had not, by
-  // EventLoop::Now; the infinite past: never, as if empty. Thread-safe.
-  std::function<absl::Time()> last_standstill;
+  // EventLoop::Now; the infinite past: never. Thread-safe.
+  std::function<absl::Time()> last_standstill = absl::InfinitePast;
   // A cluster keeps its id for so long after its last server has left.
   absl::Duration forget_empty_clusters_after = absl::Hours(24);
 };
