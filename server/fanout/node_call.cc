@@ -120,12 +120,12 @@ void NodeCall::HedgeStarted(RequestId id) {
   ++attempts;
 }
 
-void NodeCall::RequestEnded(bool sent, bool got_answer, bool heard) {
+void NodeCall::RequestEnded(GivenUp known, bool got_answer) {
   unreachable = false;
-  if (got_answer || heard) silent = false;
+  if (got_answer || known.heard) silent = false;
   if (got_answer) {
     answered = true;
-  } else if (sent) {
+  } else if (known.sent) {
     lost = true;
   }
 }

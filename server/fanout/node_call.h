@@ -60,8 +60,8 @@ struct NodeCall {
 
   void AttemptStarted(RequestId id, absl::Time now);
   void HedgeStarted(RequestId id);
-  // What the end of one request proves. `heard`: a byte of an answer came.
-  void RequestEnded(bool sent, bool got_answer, bool heard);
+  // What the end of one request proves.
+  void RequestEnded(GivenUp known, bool got_answer);
   bool in_flight() const {
     return request != kNoRequest || hedge != kNoRequest;
   }

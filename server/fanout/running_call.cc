@@ -300,8 +300,7 @@ void RunningCall::Abandon(Index i, Ending ending, absl::Time now) {
         lane_.transport.HeldUpBy(node.request, "before the call's deadline");
     node.silent |= node.request != kNoRequest && !held_up && !obstacle &&
                    now - node.attempt_start >= engine_.options.request_timeout;
-    const GivenUp known = CancelRequests(i);
-    node.RequestEnded(known.sent, /*got_answer=*/false, known.heard);
+    node.RequestEnded(CancelRequests(i), /*got_answer=*/false);
     EndAttempt(i);
   }
   // Between attempts at the deadline: the last one's failure stands.

@@ -84,7 +84,7 @@ void RunningCall::OnAnswer(Index i, Which which, HttpResponse response,
                            absl::Time now) {
   NodeCall& node = plan_.nodes[i];
   NodeOutcome& outcome = plan_.outcomes[i];
-  node.RequestEnded(/*sent=*/true, /*got_answer=*/true, /*heard=*/true);
+  node.RequestEnded({.sent = true, .heard = true}, /*got_answer=*/true);
   const bool token_refused =
       response.status == 403 && !token_.empty() && node.token == 1;
   const bool may_repeat = MayRepeat(response, call_.retry, plan_.idempotent);
@@ -103,7 +103,7 @@ void RunningCall::OnAnswer(Index i, Which which, HttpResponse response,
 
 void RunningCall::OnError(Index i, HttpError error, absl::Time now) {
   NodeCall& node = plan_.nodes[i];
-  node.RequestEnded(error.sent, error.answered, error.heard);
+  node.RequestEnded({error.sent, error.heard}, error.answered);
   node.unreachable =
       error.kind == HttpError::Kind::kUnreachable && !error.heard;
   const bool may_repeat = MayRepeat(error, plan_.idempotent);
