@@ -238,9 +238,12 @@ void Connection::OnReadError(ErrorCode error) {
 }
 
 void Connection::Fail(HttpError::Kind kind, std::string_view cause) {
-  HttpError error{
-      kind, sent_, answered(),
-      absl::StrCat("read answer from ", peer_, ": ", AbslView(cause))};
+  FailRequest(kind,
+              absl::StrCat("read answer from ", peer_, ": ", AbslView(cause)));
+}
+
+void Connection::FailRequest(HttpError::Kind kind, std::string message) {
+  HttpError error{kind, sent_, answered(), std::move(message)};
   error.heard = heard();
   Finish(std::move(error), false);
 }

@@ -89,6 +89,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void OnProgress(ResponseParser::Progress progress);
   void OnReadError(ErrorCode error);
   void Fail(HttpError::Kind kind, std::string_view cause);
+  void FailRequest(HttpError::Kind kind, std::string message);
   void Finish(HttpOutcome outcome, bool reusable);
 
   // Of streamed bodies; in connection_stream.cc.

@@ -44,11 +44,9 @@ void Connection::OnStreamed(BodyWriter::End end) {
     case BodyWriter::End::kWriteFailed:
       return OnWriteFailed();
     case BodyWriter::End::kSourceBroke:
-      HttpError error{
-          HttpError::Kind::kConnectionLost, sent_, answered(),
-          absl::StrCat("send request to ", peer_, ": its body broke off")};
-      error.heard = heard();
-      return Finish(std::move(error), false);
+      return FailRequest(
+          HttpError::Kind::kConnectionLost,
+          absl::StrCat("send request to ", peer_, ": its body broke off"));
   }
 }
 
