@@ -5,6 +5,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/error.h"
 #include "common/text_view.h"
 
@@ -13,6 +15,8 @@ namespace {
 
 constexpr int kDefaultPageSize = 100;
 constexpr int kMaxPageSize = 1000;
+// Sorts before all that names contain.
+constexpr char kSeparator = '\0';
 
 }  // namespace
 
@@ -38,6 +42,16 @@ absl::StatusOr<PageRequest> ParsePageRequest(std::string_view list,
 std::string PageToken(std::string_view list, std::string_view last_key) {
   return absl::WebSafeBase64Escape(
       absl::StrCat(AbslView(list), ":", AbslView(last_key)));
+}
+
+std::string ListKey(std::initializer_list<absl::string_view> names) {
+  return absl::StrJoin(names, absl::string_view(&kSeparator, 1));
+}
+
+std::vector<std::string> NamesIn(const std::string& key, std::size_t count) {
+  std::vector<std::string> names = absl::StrSplit(key, kSeparator);
+  names.resize(count);
+  return names;
 }
 
 }  // namespace coord

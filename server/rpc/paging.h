@@ -3,13 +3,15 @@
 #ifndef SERVER_RPC_PAGING_H_
 #define SERVER_RPC_PAGING_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace coord {
 
@@ -28,6 +30,11 @@ absl::StatusOr<PageRequest> ParsePageRequest(std::string_view list,
                                              std::string_view page_token);
 
 std::string PageToken(std::string_view list, std::string_view last_key);
+
+// The key of what is sorted by several names, one after the other.
+std::string ListKey(std::initializer_list<absl::string_view> names);
+// The `count` names of such a key. What is none names a place all the same.
+std::vector<std::string> NamesIn(const std::string& key, std::size_t count);
 
 // What a page still takes.
 class PageRoom {
@@ -50,24 +57,14 @@ class PageRoom {
 // the encoded size of what it added. Returns the token of the next page; empty
 // on the last.
 template <typename Iterator, typename Key, typename Add>
-std::string FillPageFrom(std::string_view list, const PageRequest& page,
-                         Iterator next, Iterator end, Key key, Add add) {
+std::string FillPage(std::string_view list, const PageRequest& page,
+                     Iterator next, Iterator end, Key key, Add add) {
   PageRoom room(page);
   for (Iterator last = next; next != end; last = next++) {
     if (room.full()) return PageToken(list, key(*last));
     room.Take(add(*next));
   }
   return {};
-}
-
-// The same out of all `items`, which are sorted by `key`.
-template <typename Items, typename Key, typename Add>
-std::string FillPage(std::string_view list, const PageRequest& page,
-                     const Items& items, Key key, Add add) {
-  const auto next = std::partition_point(
-      items.begin(), items.end(),
-      [&](const auto& item) { return key(item) <= page.after; });
-  return FillPageFrom(list, page, next, items.end(), key, add);
 }
 
 }  // namespace coord

@@ -3,25 +3,16 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-
 namespace coord {
 namespace {
 
-// Sorts before all that names contain.
-constexpr char kSeparator = '\0';
-
 std::string TextOf(const RegistrationKey& key) {
-  return absl::StrJoin({key.type, key.server_id, key.public_base_url},
-                       std::string(1, kSeparator));
+  return ListKey({key.type, key.server_id, key.public_base_url});
 }
 
-// What is no such text names a place all the same.
 RegistrationKey KeyFrom(const std::string& text) {
-  std::vector<std::string> parts = absl::StrSplit(text, kSeparator);
-  parts.resize(3);
-  return {std::move(parts[0]), std::move(parts[1]), std::move(parts[2])};
+  std::vector<std::string> names = NamesIn(text, 3);
+  return {std::move(names[0]), std::move(names[1]), std::move(names[2])};
 }
 
 }  // namespace

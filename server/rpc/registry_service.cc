@@ -29,23 +29,16 @@ constexpr absl::Duration kDefaultWait = absl::Seconds(50);
 constexpr std::string_view kClusters = "clusters";
 constexpr std::string_view kServers = "servers";
 
-// What lists of clusters are sorted by. A zero byte sorts before all that names
-// contain.
-constexpr char kSeparator = '\0';
-
 void FillClusters(const PageRequest& page, const Membership& membership,
                   ListAges& ages, pb::ListClustersResponse* response) {
-  const std::pair<std::string, std::string> after =
-      absl::StrSplit(page.after, absl::MaxSplits(kSeparator, 1));
+  const std::vector<std::string> after = NamesIn(page.after, 2);
   // One more tells whether there is another page.
   const auto clusters = membership.List(
-      after.first, after.second, static_cast<std::size_t>(page.size) + 1);
-  response->set_next_page_token(FillPageFrom(
+      after[0], after[1], static_cast<std::size_t>(page.size) + 1);
+  response->set_next_page_token(FillPage(
       kClusters, page, clusters.begin(), clusters.end(),
       [](const SnapshotPtr& cluster) {
-        return absl::StrCat(cluster->identity.type,
-                            absl::string_view(&kSeparator, 1),
-                            cluster->identity.id);
+        return ListKey({cluster->identity.type, cluster->identity.id});
       },
       [&](const SnapshotPtr& cluster) {
         pb::Cluster* added = response->add_clusters();
@@ -58,7 +51,7 @@ void FillClusters(const PageRequest& page, const Membership& membership,
 void FillServers(const PageRequest& page, const ClusterSnapshot& cluster,
                  ListAges& ages, pb::ListServersResponse* response) {
   const ServerList& servers = cluster.servers;
-  response->set_next_page_token(FillPageFrom(
+  response->set_next_page_token(FillPage(
       kServers, page, servers.After(page.after), servers.end(),
       [](const ServerPtr& server) { return server->server_id; },
       [&](const ServerPtr& server) {

@@ -1,5 +1,6 @@
 #include "server/rpc/paging.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ Page Fill(const PageRequest& request, const std::vector<std::string>& items,
           std::size_t item_bytes = 1) {
   Page page;
   page.next = FillPage(
-      "letters", request, items, [](const std::string& item) { return item; },
+      "letters", request,
+      std::upper_bound(items.begin(), items.end(), request.after), items.end(),
+      [](const std::string& item) { return item; },
       [&](const std::string& item) {
         page.items.push_back(item);
         return item_bytes;
