@@ -192,7 +192,8 @@ DnsChannel::~DnsChannel() {
 
 Addresses DnsChannel::FromHostsFile(const std::string& name) {
   Addresses found;
-  const ares_addrinfo_hints hints = HintsFor(AF_UNSPEC);
+  ares_addrinfo_hints hints = HintsFor(AF_UNSPEC);
+  hints.ai_flags |= ARES_AI_ENVHOSTS;
   ares_getaddrinfo(
       hosts_.get(), name.c_str(), nullptr, &hints,
       [](void* out, int status, int /*timeouts*/, ares_addrinfo* answer) {

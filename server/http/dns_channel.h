@@ -40,7 +40,8 @@ class DnsChannel {
   // What was asked is not answered. On the loop, or after it stopped.
   ~DnsChannel();
 
-  // What /etc/hosts says, both families; empty where it does not know the name.
+  // What /etc/hosts says, or the file that $CARES_HOSTS names, as c-ares has
+  // it; both families; empty where it does not know the name.
   Addresses FromHostsFile(const std::string& name);
 
   // The names that `name` may be short for, in the order in which to ask for

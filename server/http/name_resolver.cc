@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
+
 namespace coord {
+namespace asio = boost::asio;
+
 namespace {
 
 // The Resolution Delay of RFC 8305.
@@ -19,6 +23,13 @@ Addresses Interleave(const Addresses& v6, const Addresses& v4) {
     if (i < v4.size()) all.push_back(v4[i]);
   }
   return all;
+}
+
+// What such a name leads to is not for the DNS to say (RFC 6761, 6.3), nor for
+// a file that knows one family alone.
+bool IsLocalhost(const std::string& name) {
+  return absl::EqualsIgnoreCase(name, "localhost") ||
+         absl::EndsWithIgnoreCase(name, ".localhost");
 }
 
 bool SameFile(const struct stat& a, const struct stat& b) {
@@ -87,7 +98,12 @@ void NameResolver::StartNext() {
 
 void NameResolver::Start(const std::string& name, Lookup& lookup) {
   lookup.channel = Channel();
-  lookup.v4 = lookup.channel->FromHostsFile(name);
+  if (IsLocalhost(name)) {
+    lookup.v6 = {asio::ip::address_v6::loopback()};
+    lookup.v4 = {asio::ip::address_v4::loopback()};
+  } else {
+    lookup.v4 = lookup.channel->FromHostsFile(name);
+  }
   if (!lookup.v4.empty()) {
     lookup.ttl = absl::ZeroDuration();
     // Not inside Ask, which may be called by whoever is told.

@@ -39,10 +39,11 @@ struct NameAnswer {
   bool last = true;  // false: more will be told
 };
 
-// Looks names up in /etc/hosts and the DNS on a thread of its own, since it
-// reads files. Answers are kept, see NameCacheOptions. A new one has a head
-// start of 50 ms, then who asks is told what there is: addresses of one family,
-// or those of an older answer. Thread-safe.
+// `localhost` is both loopback addresses. Looks other names up in /etc/hosts
+// and the DNS on a thread of its own, since it reads files. Answers are kept,
+// see NameCacheOptions. A new one has a head start of 50 ms, then who asks is
+// told what there is: addresses of one family, or those of an older answer.
+// Thread-safe.
 class NameResolver {
  public:
   using OnAnswer = absl::AnyInvocable<void(const NameAnswer&)>;

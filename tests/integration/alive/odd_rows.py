@@ -87,6 +87,7 @@ ADDRESSES = [
     Row("localhost on both families", answer(), host="localhost",
         addresses=["127.0.0.1", "::1"]),
     Row("localhost on IPv4 alone", answer(), host="localhost"),
+    Row("localhost on IPv6 alone", answer(), host="localhost", addresses=["::1"]),
     Row("LOCALHOST", answer(), host="LOCALHOST", addresses=["127.0.0.1", "::1"]),
 ]
 

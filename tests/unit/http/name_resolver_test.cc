@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/support/dns_server.h"
 #include "tests/support/scoped_environment.h"
+#include "tests/support/temp_dir.h"
 
 namespace coord {
 namespace {
@@ -132,8 +134,20 @@ TEST_F(NameResolverTest, BothFamiliesAreOfTheFirstNameInTheSearchList) {
 }
 
 TEST_F(NameResolverTest, HostsFileIsReadAndNobodyIsAsked) {
-  EXPECT_THAT(Texts(Resolve("localhost")), testing::Contains("127.0.0.1"));
+  const TempDir dir;
+  std::ofstream(dir / "hosts") << "10.0.0.7 near.test\n";
+  const ScopedEnvironment hosts("CARES_HOSTS", dir / "hosts");
+  EXPECT_THAT(Texts(Resolve("near.test")), ElementsAre("10.0.0.7"));
   EXPECT_EQ(dns_.asked(), 0);
+}
+
+// As curl has it, whatever the hosts file says.
+TEST_F(NameResolverTest, LocalhostIsBothLoopbackAddresses) {
+  for (const char* name : {"localhost", "LocalHost", "a.localhost"}) {
+    EXPECT_THAT(Texts(Resolve(name)), ElementsAre("::1", "127.0.0.1"));
+  }
+  EXPECT_THAT(Texts(Resolve("notlocalhost")), IsEmpty());
+  EXPECT_EQ(dns_.asked("localhost"), 0);
 }
 
 TEST_F(NameResolverTest, ANameThatDoesNotExistIsNotFound) {
