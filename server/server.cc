@@ -97,6 +97,7 @@ class ClusterServer::Impl {
   void RegisterOwnServer();
   void ExpireNowAndThen();
   bool IsServedHere(const Server& server) const;
+  std::string DescribeNearLimits() const;
   MetricsSample Sample() const;
   void InterruptAt(const StopSchedule& times);
   void StopHttp(absl::Duration grace);
@@ -278,9 +279,7 @@ absl::Status ClusterServer::Impl::BuildNode() {
   self_doubt_ = std::make_unique<SelfDoubt>(
       *control_.loop, *membership_,
       [this](bool active) { metrics_.OnSelfPreservation(active); },
-      [this] {
-        return NearLimits({{"open files", CountOpenFiles(), files_}});
-      });
+      [this] { return DescribeNearLimits(); });
   RegistrarOptions options = config_.registrar;
   options.advertised_address = advertised_address_;
   options.last_standstill = [this] { return heartbeat_->LastStandstill(); };
@@ -402,6 +401,14 @@ bool ClusterServer::Impl::IsServedHere(const Server& server) const {
   const absl::string_view address = rest.substr(0, rest.find('/'));
   return absl::EqualsIgnoreCase(address, http_address_) ||
          absl::EqualsIgnoreCase(address, advertised_address_);
+}
+
+std::string ClusterServer::Impl::DescribeNearLimits() const {
+  return NearLimits({{"open files", CountOpenFiles(), files_},
+                     {"connections for probes, announcements and services",
+                      control_sockets_.taken(), control_sockets_.most()},
+                     {"connections for calls", fan_out_sockets_.taken(),
+                      fan_out_sockets_.most()}});
 }
 
 // Where the HTTP listener calls its handlers.

@@ -69,6 +69,12 @@ class SocketBudget {
   // the place was destroyed, which happens on `loop`, too.
   std::shared_ptr<Place> Wait(EventLoop& loop, Granted granted);
 
+  // Of how many sockets how many are taken.
+  std::size_t most() const { return most_; }
+  std::size_t taken() const {
+    absl::MutexLock lock(&mutex_);
+    return taken_;
+  }
   // Whether anybody waits. Cheap.
   bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
 
@@ -79,7 +85,7 @@ class SocketBudget {
 
   const std::size_t most_;
   std::atomic<bool> wanted_ = false;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::size_t taken_ ABSL_GUARDED_BY(mutex_) = 0;
   std::list<Place*> waiting_ ABSL_GUARDED_BY(mutex_);
 };
