@@ -128,40 +128,45 @@ TEST(AsioLoopTest, TimerSetByATimerRuns) {
   ran.WaitForNotification();
 }
 
-TEST(AsioLoopTest, ATimerHasItsTurnBetweenManyTasks) {
-  AsioLoop loop("test");
-  constexpr int kTasks = 10'000;
-  int ran = 0;
-  int before_timer = kTasks;
-  absl::Notification all;
-  OnLoop(loop, [&] {
-    loop.RunAfter(absl::ZeroDuration(), [&] { before_timer = ran; });
-    for (int i = 0; i < kTasks; ++i) {
-      loop.Post([&] {
-        if (++ran == kTasks) all.Notify();
-      });
-    }
+class TurnsTest : public testing::Test {
+ protected:
+  static constexpr int kMany = 10'000;
+
+  // Has the loop do `start`, which begins many, and waits until all ran.
+  template <typename F>
+  void RunMany(F start) {
+    OnLoop(loop_, start);
+    all_.WaitForNotification();
+  }
+  void OneRan() {
+    if (++ran_ == kMany) all_.Notify();
+  }
+
+  AsioLoop loop_{"test"};
+  int ran_ = 0;
+  absl::Notification all_;
+};
+
+TEST_F(TurnsTest, ATimerHasItsTurnBetweenManyTasks) {
+  int before_timer = kMany;
+  RunMany([&] {
+    loop_.RunAfter(absl::ZeroDuration(), [&] { before_timer = ran_; });
+    for (int i = 0; i < kMany; ++i) loop_.Post([&] { OneRan(); });
   });
-  all.WaitForNotification();
-  EXPECT_LT(before_timer, kTasks);
+  EXPECT_LT(before_timer, kMany);
 }
 
-TEST(AsioLoopTest, ATaskHasItsTurnBetweenManyTimers) {
-  AsioLoop loop("test");
-  constexpr int kTimers = 10'000;
-  int ran = 0;
-  int before_task = kTimers;
-  absl::Notification all;
-  OnLoop(loop, [&] {
-    for (int i = 0; i < kTimers; ++i) {
-      loop.RunAfter(absl::ZeroDuration(), [&] {
-        if (++ran == 1) loop.Post([&] { before_task = ran; });
-        if (ran == kTimers) all.Notify();
+TEST_F(TurnsTest, ATaskHasItsTurnBetweenManyTimers) {
+  int before_task = kMany;
+  RunMany([&] {
+    for (int i = 0; i < kMany; ++i) {
+      loop_.RunAfter(absl::ZeroDuration(), [&] {
+        if (ran_ == 0) loop_.Post([&] { before_task = ran_; });
+        OneRan();
       });
     }
   });
-  all.WaitForNotification();
-  EXPECT_LT(before_task, kTimers);
+  EXPECT_LT(before_task, kMany);
 }
 
 TEST(AsioLoopTest, StopDestroysWhatWaits) {
