@@ -16,12 +16,11 @@ struct Lane {
   static absl::StatusOr<Lane> New(const std::string& name,
                                   ClientResources resources,
                                   const HttpClientOptions& options) {
-    Lane lane{std::make_unique<AsioLoop>(name), nullptr};
+    auto loop = std::make_unique<AsioLoop>(name);
     absl::StatusOr<std::unique_ptr<HttpClient>> client =
-        HttpClient::Create(*lane.loop, resources, options);
+        HttpClient::Create(*loop, resources, options);
     if (!client.ok()) return client.status();
-    lane.client = *std::move(client);
-    return lane;
+    return Lane{std::move(loop), *std::move(client)};
   }
 
   std::unique_ptr<AsioLoop> loop;

@@ -52,7 +52,6 @@ class AnnouncementMessage {
   }
 
   const ClusterIdentity& cluster() const { return cluster_; }
-  const std::string& type() const { return cluster_.type; }
 
  private:
   AnnouncementMessage(ClusterIdentity cluster, std::string method,

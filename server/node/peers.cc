@@ -382,7 +382,7 @@ void Peers::Impl::Start(const TargetKey& key) {
 }
 
 void Peers::Impl::Attempt(const TargetKey& key) {
-  const std::string& type = targets_.at(key).current->message->type();
+  const std::string& type = targets_.at(key).current->message->cluster().type;
   WithToken(type, [key](Impl& self, absl::StatusOr<std::string> token) {
     self.OnToken(key, std::move(token));
   });
@@ -411,7 +411,7 @@ void Peers::Impl::OnOutcome(const TargetKey& key, const std::string& token,
                             const HttpOutcome& outcome) {
   if (stopped_) return;
   Delivery& delivery = *targets_.at(key).current;
-  Learn(delivery.message->type(), key, outcome);
+  Learn(delivery.message->cluster().type, key, outcome);
   const DeliveryVerdict verdict = JudgeDelivery(outcome, key.first);
   switch (verdict.end) {
     case DeliveryEnd::kAgain:

@@ -89,8 +89,9 @@ class UnaryCall {
   template <typename T, typename Fill>
   void Finish(absl::StatusOr<T> answer, Fill fill) {
     if (!open_->Claim()) return;
-    if (answer.ok()) fill(*std::move(answer));
-    open_->Finish(answer.status());
+    const absl::Status status = answer.status();
+    if (status.ok()) fill(*std::move(answer));
+    open_->Finish(status);
   }
 
  private:
