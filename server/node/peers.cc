@@ -71,7 +71,8 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
         transport_(transport),
         tokens_(tokens),
         served_here_(std::move(served_here)),
-        options_(options) {}
+        options_(options),
+        probes_(std::make_shared<Pacer>(loop, options_.probes)) {}
 
   void Probe(const Server& server, Probed done);
   void AskNodeApi(const Server& server);
@@ -112,7 +113,6 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   void Finish(const TargetKey& key, const std::string& failure);
 
   void StartProbe(const Server& server, Probed done);
-  void EndProbe();
   // What the answer to a node API request tells of the server that was asked.
   void Learn(const std::string& type, const TargetKey& key,
              const HttpOutcome& outcome) const;
@@ -139,9 +139,9 @@ class Peers::Impl : public std::enable_shared_from_this<Peers::Impl> {
   const std::shared_ptr<std::size_t> message_bytes_ =
       std::make_shared<std::size_t>(0);
 
-  int probing_ = 0;
-  // Whoever asks has one probe at a time, so these are no more than they.
-  std::deque<std::pair<Server, Probed>> waiting_probes_;
+  // Whoever asks has one probe at a time, so no more wait than there are of
+  // them.
+  const std::shared_ptr<Pacer> probes_;
   absl::flat_hash_map<TargetKey, absl::Time> asked_;  // by AskNodeApi
   absl::Time tidied_ = absl::InfinitePast();
   bool stopped_ = false;
@@ -166,24 +166,16 @@ void Peers::Impl::WithToken(const std::string& type, F f) {
 }
 
 void Peers::Impl::Probe(const Server& server, Probed done) {
-  if (probing_ >= options_.max_probes) {
-    waiting_probes_.emplace_back(server, std::move(done));
-    return;
-  }
-  ++probing_;
-  StartProbe(server, [weak = weak_from_this(),
+  probes_->Start([weak = weak_from_this(), server,
+                  done = std::move(done)](Pacer::Permit permit) mutable {
+    auto self = weak.lock();
+    if (self == nullptr) return;
+    self->StartProbe(server,
+                     [permit = std::move(permit),
                       done = std::move(done)](ProbeResult result) mutable {
-    if (auto self = weak.lock()) self->EndProbe();
-    std::move(done)(std::move(result));
+                       std::move(done)(std::move(result));
+                     });
   });
-}
-
-void Peers::Impl::EndProbe() {
-  --probing_;
-  if (waiting_probes_.empty()) return;
-  auto [server, done] = std::move(waiting_probes_.front());
-  waiting_probes_.pop_front();
-  Probe(server, std::move(done));
 }
 
 void Peers::Impl::StartProbe(const Server& server, Probed done) {

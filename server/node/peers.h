@@ -15,6 +15,7 @@
 #include "server/core/server.h"
 #include "server/core/token_source.h"
 #include "server/http/transport.h"
+#include "server/node/pacer.h"
 
 namespace coord {
 
@@ -27,8 +28,7 @@ struct PeersOptions {
   // are told as failed; a refresh from the authority makes up for them.
   std::size_t max_deliveries = 65'536;
   std::size_t max_message_bytes = 64 << 20;
-  // Probes in flight; more wait.
-  int max_probes = 1024;
+  Pace probes;             // more wait
   bool management = true;  // off: announcements go to nobody
   // Hears what the answers of a server to node API requests tell of it, on the
   // loop; never kUnknown. May be empty.

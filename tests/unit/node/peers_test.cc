@@ -305,7 +305,7 @@ TEST_F(PeersTest, KeepsOnlySoManyInFlight) {
 
 TEST_F(PeersTest, ProbesOnlySoManyAtOnce) {
   PeersOptions options;
-  options.max_probes = 2;
+  options.probes.at_once = 2;
   Peers& peers = Make(options);
   for (const char* id : {"a", "b", "c"}) {
     Server server = NodeAt(id, std::string(id) + ".test");
