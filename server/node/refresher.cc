@@ -28,7 +28,12 @@ void Refresher::State::Refresh(const std::string& cluster_id, Done done) {
     auto self = weak.lock();
     if (self == nullptr) return;
     auto answered = self->waiting.extract(cluster_id);
-    for (Done& each : answered.mapped()) std::move(each)(status);
+    // Each in a turn of its own: they are many when many servers fail.
+    for (Done& each : answered.mapped()) {
+      self->loop.Post([done = std::move(each), status]() mutable {
+        std::move(done)(std::move(status));
+      });
+    }
   });
 }
 
