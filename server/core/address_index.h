@@ -2,13 +2,13 @@
 #ifndef SERVER_CORE_ADDRESS_INDEX_H_
 #define SERVER_CORE_ADDRESS_INDEX_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/container/node_hash_map.h"
 #include "server/core/server.h"
 
 namespace coord {
@@ -34,7 +34,7 @@ class AddressIndex {
  private:
   // At one address, where there is one as a rule.
   using Neighbours = absl::InlinedVector<ServerPtr, 1>;
-  using ByAddress = absl::node_hash_map<std::string, Neighbours>;
+  using ByAddress = std::map<std::string, Neighbours>;
 
   ByAddress servers_;
   absl::flat_hash_map<const Server*, ByAddress::value_type*> places_;

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "server/core/address_index.h"
 #include "server/core/cluster_ledger.h"
@@ -21,7 +21,7 @@
 namespace coord {
 
 // The server_ids of a cluster that this process registered.
-using HeldIds = absl::flat_hash_set<std::string>;
+using HeldIds = absl::btree_set<std::string>;
 
 struct LoggedChange {
   std::int64_t revision;

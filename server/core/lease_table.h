@@ -11,12 +11,11 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 
 namespace coord {
 
-// Expiries by key. A renewal costs one hash look-up; its place among the others
+// Expiries by key. A renewal costs one look-up; its place among the others
 // is found when the old expiry comes up. Not thread-safe.
 template <typename Key>
 class LeaseTable {
@@ -96,7 +95,7 @@ class LeaseTable {
     queue_.emplace(lease.place, key);
   }
 
-  absl::flat_hash_map<Key, Lease> leases_;
+  absl::btree_map<Key, Lease> leases_;  // growing holds nobody up
   absl::btree_map<Place, Key> queue_;
   std::uint64_t last_ticket_ = 0;
 };

@@ -99,7 +99,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   std::atomic<std::size_t> count_ = 0;  // of these
   // By cluster and server id.
   absl::flat_hash_map<std::string,
-                      absl::flat_hash_map<std::string, RegistrationPtr>>
+                      absl::btree_map<std::string, RegistrationPtr>>
       clusters_;
   TimerId session_timer_ = kNoTimer;
   absl::Time session_check_ = absl::InfiniteFuture();

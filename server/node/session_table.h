@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -81,7 +81,8 @@ class SessionTable {
   };
 
   const std::size_t max_superseded_;
-  absl::flat_hash_map<std::string, Session> sessions_;
+  // Ordered, as all maps of thousands on the loop: growing never holds it up.
+  absl::btree_map<std::string, Session> sessions_;
   LeaseTable<std::string> leases_;
   std::vector<std::string> resumed_;  // until StartResumed
   absl::flat_hash_set<std::string> superseded_;
