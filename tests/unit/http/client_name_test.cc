@@ -221,10 +221,11 @@ TEST_F(HttpClientSocketsTest, WhatRestsMakesRoom) {
 }
 
 TEST_F(HttpClientSocketsTest, OneThatWaitedInVainSaysNothingOfTheServer) {
-  RawServer silent([](RawPeer& peer, int) { peer.WaitForClose(); });
+  auto silent = std::make_unique<RawServer>(
+      [](RawPeer& peer, int) { peer.WaitForClose(); });
   const auto server = RawServer::Always(RawAnswer(200, "{}"));
   Outcome first;
-  Send(Get(silent), first);
+  Send(Get(*silent), first);
   HttpRequest request = Get(*server);
   request.timeout = absl::Milliseconds(20);
   const HttpError error = Error(std::move(request));
@@ -234,6 +235,8 @@ TEST_F(HttpClientSocketsTest, OneThatWaitedInVainSaysNothingOfTheServer) {
       error.message,
       absl::StrCat("connect 127.0.0.1:", server->port(),
                    ": this process had no socket left for it within 20ms"));
+  silent.reset();
+  first.Take();
 }
 
 }  // namespace
