@@ -143,6 +143,11 @@ void DeclareRegistration(CLI::App& app, Config& config) {
                  absl::Hours(1), "how often a service without ttl is probed");
   group.Count("--probe-misses", "CLUSTERD_PROBE_MISSES", registrar.probe_misses,
               1, 100, "missed probes in a row after which a service is dead");
+  group.Duration("--forget-after", "CLUSTERD_FORGET_AFTER",
+                 registrar.forget_after, absl::Seconds(1),
+                 absl::Hours(24 * 365),
+                 "how long a service without ttl that does not answer is "
+                 "waited for; that of SERVER_TYPE always is");
   group.Duration("--resume-grace", "CLUSTERD_RESUME_GRACE",
                  registrar.resume_grace, absl::ZeroDuration(), absl::Hours(24),
                  "after a restart a session that was kept alive lives for so "

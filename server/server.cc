@@ -375,6 +375,7 @@ void ClusterServer::Impl::RegisterOwnServer() {
   if (!config_.own_server) return;
   RegisterCommand command;
   command.server = *config_.own_server;
+  command.lasting = true;
   registrar_->Register(
       std::move(command), [](absl::StatusOr<RegistrationView> registration) {
         if (registration.ok()) return;

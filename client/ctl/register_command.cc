@@ -34,8 +34,8 @@ class RegisterCommand final : public Command {
  public:
   Description Describe() const override {
     return {"register", "Registrations", "register a server",
-            "Without --ttl clusterd itself probes the server to see whether it "
-            "lives. With\n--ttl somebody must keep the session alive: "
+            "Without --ttl the server is in the cluster whenever it answers "
+            "clusterd. With\n--ttl somebody must keep the session alive: "
             "`clusterctl keepalive SESSION`, or this\ncommand with "
             "--keepalive, which stays until SIGINT or SIGTERM and then\n"
             "unregisters the server; a second signal ends it at once. While "

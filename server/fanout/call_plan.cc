@@ -123,7 +123,30 @@ bool Has(const HttpHeaders& headers, std::string_view name) {
   });
 }
 
+absl::Status OriginUnknown(const std::string& cluster, const FanOutCall& call) {
+  return MakeError(
+      Reason::kNotRegistered,
+      absl::StrCat("call cluster ", cluster, ": origin ", call.origin_server_id,
+                   " is not a member: it is not registered, or has never "
+                   "answered yet"),
+      {{"server_id", call.origin_server_id}});
+}
+
 }  // namespace
+
+absl::StatusOr<SnapshotPtr> SnapshotFor(const FanOutCall& call,
+                                        const Membership& membership) {
+  absl::StatusOr<SnapshotPtr> snapshot =
+      membership.Snapshot(call.type, call.cluster_id);
+  // Its cluster comes with the first answer of its first server.
+  if (HasReason(snapshot.status(), Reason::kClusterNotFound) &&
+      !call.origin_server_id.empty()) {
+    return OriginUnknown(
+        call.cluster_id.empty() ? "of type " + call.type : call.cluster_id,
+        call);
+  }
+  return snapshot;
+}
 
 std::vector<Warning> WarningsOf(const CallPlan& plan) {
   std::vector<Warning> warnings;
@@ -150,11 +173,7 @@ absl::StatusOr<CallPlan> PlanCall(const FanOutCall& call,
   CleanText(plan.cluster_id);
   if (!call.origin_server_id.empty() &&
       !plan.snapshot->Find(call.origin_server_id)) {
-    return MakeError(
-        Reason::kNotRegistered,
-        absl::StrCat("call cluster ", plan.snapshot->identity.id, ": origin ",
-                     call.origin_server_id, " is not a member"),
-        {{"server_id", call.origin_server_id}});
+    return OriginUnknown(plan.snapshot->identity.id, call);
   }
   SelectNodes(call, plan);
   if (absl::Status s = CheckExpected(call, plan); !s.ok()) return s;

@@ -44,6 +44,12 @@ std::vector<Warning> WarningsOf(const CallPlan& plan);
 int NodeCallsAtMost(const FanOutCall& call, const FanOutOptions& options,
                     const ClusterSnapshot& snapshot);
 
+// The cluster that a call is for. Errors: NOT_FOUND · CLUSTER_NOT_FOUND,
+// FAILED_PRECONDITION · CLUSTER_AMBIGUOUS, NOT_REGISTERED (it has an origin,
+// and no cluster is known).
+absl::StatusOr<SnapshotPtr> SnapshotFor(const FanOutCall& call,
+                                        const Membership& membership);
+
 // Selects the nodes of a call that CheckCall found good. Errors:
 // FAILED_PRECONDITION · NOT_REGISTERED (the origin is no member),
 // TOO_FEW_SERVERS, POLICY_IMPOSSIBLE.

@@ -60,8 +60,7 @@ FanOutEngine::Shared::Admit(FanOutCall& call, Delivery delivery,
     return MakeError(Reason::kDeadlineExceeded,
                      "call cluster: the deadline has passed");
   }
-  absl::StatusOr<SnapshotPtr> snapshot =
-      state.membership.Snapshot(call.type, call.cluster_id);
+  absl::StatusOr<SnapshotPtr> snapshot = SnapshotFor(call, state.membership);
   if (!snapshot.ok()) return snapshot.status();
   const int node_calls = NodeCallsAtMost(call, state.options, **snapshot);
   const absl::Time now = lane.loop.Now();

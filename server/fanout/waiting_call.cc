@@ -129,8 +129,7 @@ absl::Status WaitingCall::Run() {
   } else if (waited > call_.time_left / kMustBeLeft) {
     refusal = engine_.admission.Refusal(waited);
   }
-  absl::StatusOr<SnapshotPtr> snapshot =
-      engine_.membership.Snapshot(call_.type, call_.cluster_id);
+  absl::StatusOr<SnapshotPtr> snapshot = SnapshotFor(call_, engine_.membership);
   if (refusal.ok()) refusal = snapshot.status();
   if (!refusal.ok()) {
     engine_.admission.GiveNodeCalls(node_calls_);

@@ -33,6 +33,8 @@ struct RegistrarOptions {
   absl::Duration max_renewal_interval = absl::Minutes(10);
   absl::Duration probe_interval = absl::Seconds(10);
   int probe_misses = 3;  // in a row: dead
+  // Without a ttl: how long a service that does not answer is waited for.
+  absl::Duration forget_after = absl::Hours(24);
   absl::Duration min_ttl = absl::Seconds(1);
   absl::Duration max_ttl = absl::Hours(24);
   // How long a session of an earlier life of this process lives at the least
@@ -83,8 +85,10 @@ struct RegisterCommand {
   // Where we reach the service; the server's cluster_base_url is then one of
   // our own listener's. Empty: the server says where it is.
   std::string local_base_url;
-  std::optional<absl::Duration> ttl;  // nullopt: probe
-  std::string session_id;             // empty: a new incarnation
+  // nullopt: in the cluster whenever it answers our probes.
+  std::optional<absl::Duration> ttl;
+  bool lasting = false;    // without a ttl: never forgotten
+  std::string session_id;  // empty: a new incarnation
   // nullopt: answer at once; else when the authority has acknowledged, or with
   // PENDING after this time.
   std::optional<absl::Duration> wait;

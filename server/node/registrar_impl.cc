@@ -58,7 +58,7 @@ Incarnation IncarnationOf(const RegisterCommand& command,
                           std::string session_id,
                           RegistrationContext& context) {
   Incarnation incarnation{WithoutOutputs(command.server), std::move(session_id),
-                          command.ttl, command.local_base_url};
+                          command.ttl, command.local_base_url, command.lasting};
   if (incarnation.server.server_id.empty()) {
     incarnation.server.server_id = RandomUuid(context.random);
   }

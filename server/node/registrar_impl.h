@@ -78,7 +78,7 @@ class Registrar::Impl final : public std::enable_shared_from_this<Impl>,
   void OnMissing(const std::string& cluster_id,
                  const std::vector<std::string>& server_ids,
                  absl::Time asked) override;
-  void OnDied(Registration& registration, absl::Time since) override;
+  void OnForgotten(Registration& registration, absl::Time since) override;
   void OnEnded(Registration& registration) override;
 
   // `f(Impl&, args…)` on the loop, if this still exists.

@@ -137,14 +137,16 @@ void Registrar::Impl::OnMissing(const std::string& cluster_id,
   }
 }
 
-void Registrar::Impl::OnDied(Registration& registration, absl::Time since) {
+void Registrar::Impl::OnForgotten(Registration& registration,
+                                  absl::Time since) {
   sessions_.Close(registration.incarnation().session_id);
-  registration.Remove(RemovalCause::kDied, since, [](const auto&) {});
+  registration.Remove(RemovalCause::kForgotten, since, [](const auto&) {});
 }
 
 void Registrar::Impl::OnEnded(Registration& registration) {
   const auto keep_alive = registration.shared_from_this();
   registration.Halt();
+  sessions_.Close(registration.incarnation().session_id);
   registrations_.erase(registration.key());
   count_ = registrations_.size();
   Forget(registration.cluster_id(),

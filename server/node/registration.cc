@@ -45,6 +45,9 @@ Registration::Registration(RegistrationContext& context,
 void Registration::Adopt(Incarnation next) {
   const bool same_session = next.session_id == wanted_.session_id;
   const bool same_server = next.server == wanted_.server;
+  const bool same_place =
+      next.server.cluster_base_url == wanted_.server.cluster_base_url &&
+      next.local_base_url == wanted_.local_base_url;
   wanted_ = std::move(next);
   if (!same_session) {
     AnswerWaiting(
@@ -56,6 +59,7 @@ void Registration::Adopt(Incarnation next) {
     announcement_ = {};
     InterruptRemoval();
   }
+  if (!same_session || !same_place) heard_ = absl::InfinitePast();
   if (!same_session || !same_server) {
     ++revision_;
     announce_ = true;
@@ -64,6 +68,11 @@ void Registration::Adopt(Incarnation next) {
 
 void Registration::Start(const std::string& correlation_id) {
   correlation_id_ = correlation_id;
+  if (!wanted_.ttl &&
+      (sleep_ != Sleep::kAwake || heard_ == absl::InfinitePast())) {
+    AwaitAnswer();
+    return;
+  }
   sleep_ = Sleep::kAwake;
   heard_ = context_.loop.Now();
   misses_ = 0;
@@ -211,7 +220,7 @@ void Registration::OnAnswer(const Sent& sent,
   }
   CallAll(renewals_in_flight_, status);
   if (busy_ || halted_) return;
-  if (removing()) {
+  if (exit_) {
     SendRemoval();
   } else if (sleep_ == Sleep::kEvicted) {
     context_.loop.Cancel(std::exchange(attempt_timer_, kNoTimer));
@@ -223,7 +232,7 @@ void Registration::OnAnswer(const Sent& sent,
 void Registration::OnRegistered(const Sent& sent, RegisterAnswer answer) {
   const bool new_life = state() != RegistrationState::kRegistered;
   TakeAnswer(sent, answer);
-  if (removing() || sent.revision != revision_) return;
+  if (exit_ || sent.revision != revision_) return;
 
   registered_revision_ = sent.revision;
   state_ = RegistrationState::kRegistered;
@@ -278,7 +287,7 @@ void Registration::OnFailed(const absl::Status& status) {
   spdlog::log(news ? spdlog::level::warn : spdlog::level::debug,
               "registration failed, trying again{}",
               Fields({{"server", Name()}, {"error", message_}}));
-  if (!removing()) {
+  if (!exit_) {
     AttemptAfter(context_.Jittered(context_.options.registration_retry));
   }
 }
@@ -287,7 +296,7 @@ void Registration::OnFailed(const absl::Status& status) {
 void Registration::OnInterrupted(const absl::Status& status) {
   CallAll(renewals_in_flight_, status);
   CallAll(renewals_, status);
-  if (removing()) GiveRemovalUp(Annotate(status, "unregister " + Name()));
+  if (exit_) GiveRemovalUp(Annotate(status, "unregister " + Name()));
 }
 
 void Registration::EnterCluster(const ClusterIdentity& cluster) {

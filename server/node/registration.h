@@ -55,8 +55,9 @@ class RegistrationOwner {
   virtual void OnMissing(const std::string& cluster_id,
                          const std::vector<std::string>& server_ids,
                          absl::Time asked) = 0;
-  // Its service no longer shows life; the session must end, and Remove follows.
-  virtual void OnDied(Registration& registration, absl::Time since) = 0;
+  // Its service has not shown life for too long to be waited for; the session
+  // must end, and Remove follows.
+  virtual void OnForgotten(Registration& registration, absl::Time since) = 0;
   // It is gone; nothing more is to be asked of it.
   virtual void OnEnded(Registration& registration) = 0;
 };
@@ -65,8 +66,10 @@ class RegistrationOwner {
 struct Incarnation {
   Server server;
   std::string session_id;
-  std::optional<absl::Duration> ttl;  // nullopt: kept alive by our own probe
-  std::string local_base_url;         // empty: the server is where it says
+  // nullopt: in the cluster whenever it answers our own probe.
+  std::optional<absl::Duration> ttl;
+  std::string local_base_url;  // empty: the server is where it says
+  bool lasting = false;        // never forgotten, however long it is silent
 };
 
 enum class RemovalCause {
@@ -75,7 +78,8 @@ enum class RemovalCause {
   kStopping,  // this process ends, and with it its registrations
   // Fenced by the version that was last written.
   kSilent,     // its session was not kept alive
-  kDied,       // its service failed our probes
+  kDied,       // its service failed our probes; only the record goes
+  kForgotten,  // its service has not answered for too long
   kNotStored,  // it was never acknowledged
 };
 
@@ -96,7 +100,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   // A retry or a change of the same session, or a new incarnation, which may
   // even interrupt a removal.
   void Adopt(Incarnation next);
-  // Registers at once, unless that is done. Wakes one that was taken up.
+  // Registers at once, unless that is done; without a ttl as soon as the
+  // service answers. Wakes one that was taken up.
   void Start(const std::string& correlation_id);
   // Takes up what an earlier life of this process held: nothing is sent until
   // it shows life, and the first probe goes after `probe_delay`.
@@ -140,9 +145,10 @@ class Registration : public std::enable_shared_from_this<Registration> {
   const std::string& cluster_id() const { return cluster_.id; }
   RegistrationState state() const;
   const RecordVersion& version() const { return record_.version; }
-  bool removing() const { return exit_.has_value(); }
+  // Whether it ends. One whose service has died does not.
+  bool removing() const { return exit_ && exit_->cause != RemovalCause::kDied; }
   // Whether Renew may be asked: it is neither on its way out nor asleep.
-  bool renewable() const { return !removing() && sleep_ == Sleep::kAwake; }
+  bool renewable() const { return !exit_ && sleep_ == Sleep::kAwake; }
   // Whether it has shown life lately enough to be renewed. One that fell silent
   // may be held by somebody else by now, whose record a renewal would
   // overwrite, and the removal that follows take away.
@@ -158,9 +164,9 @@ class Registration : public std::enable_shared_from_this<Registration> {
   // Why nothing is sent to the authority.
   enum class Sleep {
     kAwake,
-    kUnheard,  // since a restart, or for too long to be renewed: until its
-               // caller speaks or a probe succeeds
-    kEvicted,  // it was removed and does not answer: until a probe succeeds
+    kUnheard,  // not yet, since a restart, or for too long to be renewed: until
+               // its caller speaks or a probe succeeds
+    kEvicted,  // it does not answer, and was removed: until a probe succeeds
   };
   struct Sent {
     std::int64_t mark;
@@ -202,11 +208,17 @@ class Registration : public std::enable_shared_from_this<Registration> {
   // registration_liveness.cc
   void ProbeAfter(absl::Duration delay);  // infinite: never
   void Probe();
+  void ProbeAnew();
   void DecideContest();
   void OnProbed(absl::Time asked, const ProbeResult& result);
   void OnNothingLearned();
   void OnMissed(absl::Time asked, const ProbeResult& result);
+  void AwaitAnswer();
+  bool IsAwaited() const;
+  bool ToBeForgotten() const;
+  void ProbeAgain();
   bool TakenForDead(const ProbeResult& result);
+  void Die(const std::string& why);
   void NoDoubt();
   absl::Duration Patience() const;
   void WakeUp();
@@ -214,6 +226,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void CountOrphan() const;
 
   // registration_removal.cc
+  void RemoveRecordOfDead();
   void SendRemoval();
   void OnRemovalAnswer(std::uint64_t serial, const absl::Status& status,
                        std::optional<Server> newer);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/backoff.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -14,6 +15,12 @@ namespace {
 
 // For one that was removed and does not answer, but whose caller still speaks.
 constexpr BackoffPolicy kOrphanProbes{absl::Seconds(1), absl::Minutes(5)};
+// For one without a ttl, before its first answer and after its death.
+constexpr absl::Duration kSoon = absl::Minutes(5);
+constexpr BackoffPolicy kFirstProbes{absl::Milliseconds(250), absl::Seconds(2)};
+constexpr BackoffPolicy kLateFirstProbes{absl::Seconds(10), absl::Seconds(10)};
+constexpr BackoffPolicy kProbesOfDead{absl::Seconds(1), absl::Seconds(30)};
+constexpr char kNeverAnswered[] = "never answered yet";
 
 }  // namespace
 
@@ -29,6 +36,8 @@ Server Registration::ProbeTarget() const {
 }
 
 void Registration::OnKeepAlive() {
+  // Without a ttl it is the service that counts, not who registered it.
+  if (!wanted_.ttl) return;
   heard_ = context_.loop.Now();
   if (sleep_ == Sleep::kUnheard) WakeUp();
 }
@@ -77,12 +86,19 @@ void Registration::Probe() {
           self.contested_ = false;
           return;
         }
-        if (session != self.wanted_.session_id) {
-          result = {
-              .alive = true, .answered = true, .why = "it registered anew"};
-        }
+        if (session != self.wanted_.session_id) return self.ProbeAnew();
         self.OnProbed(asked, result);
       }));
+}
+
+// What was learned of an earlier incarnation says nothing of this one, which
+// registered anew; with a ttl that is a sign of life.
+void Registration::ProbeAnew() {
+  if (!wanted_.ttl) {
+    Probe();
+  } else if (contested_) {
+    WakeUp();
+  }
 }
 
 void Registration::OnProbed(absl::Time asked, const ProbeResult& result) {
@@ -115,24 +131,54 @@ void Registration::OnNothingLearned() {
         RunAfter(contest_backoff_.Next(context_.loop.Now(), context_.random),
                  &Registration::DecideContest);
   }
-  if (!wanted_.ttl) {
-    ProbeAfter(context_.Jittered(context_.options.probe_interval));
-  } else if (sleep_ == Sleep::kEvicted) {
-    ProbeAfter(Backoff(kOrphanProbes, misses_, context_.random));
-  }
+  if (IsAwaited()) ++misses_;
+  ProbeAgain();
 }
 
 void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {
   if (misses_++ == 0) first_miss_ = asked;
   if (std::exchange(contested_, false)) BecomeOrphan(result.why);
+  if (ToBeForgotten()) return owner_.OnForgotten(*this, first_miss_);
+  if (cluster_.id.empty() && heard_ == absl::InfinitePast()) {
+    message_ = absl::StrCat(kNeverAnswered, ": ", result.why);
+  } else if (!wanted_.ttl && !IsAwaited() && TakenForDead(result)) {
+    Die(result.why);
+  }
+  ProbeAgain();
+}
+
+// Probes it until it answers, however long that takes.
+void Registration::AwaitAnswer() {
+  if (sleep_ == Sleep::kAwake) sleep_ = Sleep::kUnheard;
+  if (cluster_.id.empty()) message_ = kNeverAnswered;
+  misses_ = 0;
+  context_.loop.Cancel(probe_timer_);
+  Probe();
+}
+
+// Whether it is no member, and becomes one when it answers.
+bool Registration::IsAwaited() const {
+  return sleep_ == Sleep::kEvicted || exit_ ||
+         (!wanted_.ttl && cluster_.id.empty());
+}
+
+bool Registration::ToBeForgotten() const {
+  return !wanted_.ttl && !wanted_.lasting && IsAwaited() &&
+         context_.loop.Now() - first_miss_ >= context_.options.forget_after;
+}
+
+void Registration::ProbeAgain() {
+  const bool no_member = sleep_ == Sleep::kEvicted || exit_;
+  const auto backoff = [&](const BackoffPolicy& policy) {
+    return Backoff(policy, std::max(misses_, 1), context_.random);
+  };
   if (wanted_.ttl) {
-    if (sleep_ == Sleep::kEvicted) {
-      ProbeAfter(Backoff(kOrphanProbes, misses_, context_.random));
-    }
-  } else if (TakenForDead(result)) {
-    spdlog::warn("a registered service no longer answers{}",
-                 Fields({{"server", Name()}, {"error", result.why}}));
-    owner_.OnDied(*this, first_miss_);
+    if (no_member) ProbeAfter(backoff(kOrphanProbes));
+  } else if (no_member) {
+    ProbeAfter(backoff(kProbesOfDead));
+  } else if (heard_ == absl::InfinitePast()) {
+    const bool late = misses_ > 0 && context_.loop.Now() - first_miss_ > kSoon;
+    ProbeAfter(backoff(late ? kLateFirstProbes : kFirstProbes));
   } else {
     ProbeAfter(context_.Jittered(context_.options.probe_interval));
   }
@@ -150,6 +196,12 @@ bool Registration::TakenForDead(const ProbeResult& result) {
     NoDoubt();
   }
   if (misses_ < context_.options.probe_misses) return false;
+  // One that has not answered yet is asked more often.
+  if (heard_ == absl::InfinitePast() &&
+      context_.loop.Now() - first_miss_ < (context_.options.probe_misses - 1) *
+                                              context_.options.probe_interval) {
+    return false;
+  }
   if (silent && !context_.doubt.MayRemove(key)) return false;
   if (silent) context_.doubt.Removing();
   return true;
@@ -161,10 +213,22 @@ void Registration::NoDoubt() {
 
 // It lives, whatever others say: register and announce at once.
 void Registration::WakeUp() {
+  if (!removing()) InterruptRemoval();
   sleep_ = Sleep::kAwake;
   contested_ = false;
   announce_ = true;
   Attempt();
+}
+
+// It is no member until it answers again.
+void Registration::Die(const std::string& why) {
+  spdlog::warn("a registered service no longer answers{}",
+               Fields({{"server", Name()}, {"error", why}}));
+  StopTimers();
+  sleep_ = Sleep::kUnheard;
+  state_ = RegistrationState::kOrphan;
+  message_ = "the service does not answer: " + why;
+  RemoveRecordOfDead();
 }
 
 // It is gone, and rightly so.

@@ -42,6 +42,8 @@ std::string_view Describe(RemovalCause cause) {
       return "its session was not kept alive";
     case RemovalCause::kDied:
       return "its service does not answer";
+    case RemovalCause::kForgotten:
+      return "its service has not answered for too long";
     case RemovalCause::kNotStored:
       return "it could not be stored";
   }
@@ -52,7 +54,8 @@ std::string_view Describe(RemovalCause cause) {
 
 void Registration::Remove(RemovalCause cause, absl::Time since, Removed done) {
   StopTimers();
-  if (!exit_) {
+  if (!removing()) {
+    // After the record of the dead, where that is on its way out already.
     exit_ = Exit{++exits_, cause, since};
     const absl::Status over = MakeError(
         Reason::kLeaseExpired, "register " + Name() + ": its session ended");
@@ -61,6 +64,14 @@ void Registration::Remove(RemovalCause cause, absl::Time since, Removed done) {
   }
   if (IsWish(cause)) exit_->once = true;
   exit_->waiting.push_back(std::move(done));
+  if (!busy_) SendRemoval();
+}
+
+// The probes go on meanwhile: an answer to one of them interrupts it.
+void Registration::RemoveRecordOfDead() {
+  exit_ = Exit{++exits_, RemovalCause::kDied, first_miss_};
+  CallAll(renewals_, MakeError(Reason::kNotRegistered,
+                               "renew " + Name() + ": it does not answer"));
   if (!busy_) SendRemoval();
 }
 
@@ -103,7 +114,11 @@ RecordVersion Registration::FencingVersion() const {
 void Registration::SendRemoval() {
   const ServerKey key{cluster_.id, wanted_.server.server_id};
   const std::string& type = wanted_.server.type;
-  if (cluster_.id.empty()) {
+  // The record of one that does not answer is gone; what is there now is
+  // somebody else's, and falls to nothing but its caller's word.
+  const bool no_record =
+      sleep_ == Sleep::kEvicted && exit_->cause != RemovalCause::kUnregistered;
+  if (cluster_.id.empty() || no_record) {
     Leave(absl::OkStatus(), std::nullopt);
     return;
   }
@@ -171,8 +186,17 @@ void Registration::Leave(const absl::Status& status,
   if (!status.ok()) {
     farewell->answer.errors.push_back({"", std::string(status.message())});
   }
+  // Where a newer record stands, somebody else holds the server now.
+  const bool stays = exit_->cause == RemovalCause::kDied && !newer;
   LeaveMembership(gone, std::move(newer));
   NoDoubt();
+  if (stays) {
+    AnnounceLeave(gone, [](const AnnouncementResult&) {});
+    exit_.reset();
+    record_ = {};
+    sleep_ = Sleep::kEvicted;
+    return;
+  }
   context_.store.Delete(
       wanted_.server,
       PostedTo(context_.loop, [farewell](const absl::Status& deleted) {
@@ -201,7 +225,10 @@ void Registration::TellEnd(const absl::Status& status, bool newer) const {
                                   : removed      ? "removed"
                                                  : "none";
   spdlog::info(
-      "registration ended{}{}",
+      "{}{}{}",
+      exit_->cause == RemovalCause::kDied && !newer
+          ? "left the cluster until it answers"
+          : "registration ended",
       Fields({{"server", Name()},
               {"cause", Describe(exit_->cause)},
               {"record", record}}),

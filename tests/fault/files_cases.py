@@ -65,7 +65,9 @@ class FilesTest(FaultTest):
         probed = set(sorted(everyone)[::2])
         for address in everyone:
             client.register(address, f"http://{address}:{port}",
-                            None if address in probed else 3600)
+                            None if address in probed else 3600, wait=False)
+        wait_until("each has answered once",
+                   lambda: set(client.servers()) == everyone)
         for _ in range(self.either(ROUNDS, 20)):
             answer = client.fan_out("/call", timeout=30)
             self.assertEqual(answer.verdict, fan_out.VERDICT_COMPLETE,

@@ -45,16 +45,32 @@ class DeathTest(FaultTest):
             server_id: server.cluster_base_url for server_id, server
             in self.client().servers().items()})
 
-    def test_a_probed_service_that_dies_is_gone(self):
+    def test_a_probed_service_is_listed_whenever_it_answers(self):
         flags, bound = self.either((("--probe_interval=500ms",), 0.5 * 1.1 * MISSES),
                                    ((), 40))
         self.start(*flags)
-        Service(self, "other")
-        service = Service(self, "mortal")
-        service.kill()
-        self.note(f"gone {self.seconds_until_gone('mortal', bound):.1f} s after its "
+        client = self.client()
+        other, mortal = self.fleet().start("other", "mortal")
+        mortal.die()
+        client.register("mortal", mortal.url, wait=False)
+        client.register("other", other.url)
+        self.assertEqual(set(client.servers()), {"other"})
+        mortal.revive()
+        self.note(f"listed {self.seconds_until(client, {'mortal', 'other'}, 2):.1f} s "
+                  "after it began to answer")
+        mortal.die()
+        self.note(f"gone {self.seconds_until(client, {'other'}, bound):.1f} s after its "
                   f"death; bound {bound:.1f} s")
-        self.assertEqual(set(self.client().servers()), {"other"})
+        self.assertIn("mortal", client.registrations())
+        mortal.revive()
+        self.note(f"back {self.seconds_until(client, {'mortal', 'other'}, 30):.1f} s "
+                  "after it answered again")
+
+    def seconds_until(self, client, listed, bound):
+        start = time.monotonic()
+        wait_until(f"{listed} are listed", lambda: set(client.servers()) == listed,
+                   bound + SLACK)
+        return time.monotonic() - start
 
     def test_a_restarted_service_replaces_its_former_self(self):
         self.start()

@@ -36,12 +36,27 @@ class NamesTest : public WithDns, public ClusterTest {
  protected:
   NamesTest() : ClusterTest(ConfigWith(dns_)) {}
 
-  // Registers a service which clusterd probes.
+  static pb::RegisterServerRequest At(const std::string& server_id,
+                                      const std::string& host,
+                                      std::uint16_t port) {
+    return Registration(server_id, absl::StrCat("http://", host, ":", port),
+                        false);
+  }
+  // A service which clusterd probes, and which answers.
   void RegisterProbed(const std::string& server_id, const std::string& host,
                       std::uint16_t port) {
-    pb::RegisterServerRequest request = Registration(
-        server_id, absl::StrCat("http://", host, ":", port), false);
+    pb::RegisterServerRequest request = At(server_id, host, port);
     request.clear_ttl();
+    Registered(request);
+  }
+  // One which clusterd probes, and which does not answer yet.
+  void RegisterAwaited(const std::string& server_id, const std::string& host) {
+    pb::RegisterServerRequest request = At(server_id, host, 80);
+    request.clear_ttl();
+    request.set_wait(false);
+    Registered(request);
+  }
+  void Registered(const pb::RegisterServerRequest& request) {
     const auto registration = Register(request);
     ASSERT_TRUE(registration.ok()) << registration.status();
   }
@@ -75,8 +90,9 @@ TEST_F(NamesTest, ASilentZoneIsNobodysDeath) {
   dns_.Set("ok.test", {.addresses = {"127.0.0.1"}});
   const auto node = StartNode("ok");
   for (int i = 0; i < kSilent; ++i) {
-    RegisterProbed(absl::StrCat("s", i), absl::StrCat("n", i, ".slow.test"),
-                   80);
+    const std::string host = absl::StrCat("n", i, ".slow.test");
+    Registered(At(absl::StrCat("s", i), host, 80));
+    RegisterAwaited(absl::StrCat("awaited", i), host);
   }
   RegisterProbed("ok", "ok.test", node->port());
   const auto response = FanOut(GetCall("/info"));
@@ -99,7 +115,8 @@ TEST_F(NamesTest, ASilentZoneIsNobodysDeath) {
 TEST_F(NamesTest, ANameThatDoesNotExistIsNobodysDeath) {
   dns_.Set("ok.test", {.addresses = {"127.0.0.1"}});
   const auto node = StartNode("ok");
-  RegisterProbed("lost", "nobody.test", 80);
+  Registered(At("lost", "nobody.test", 80));
+  RegisterAwaited("awaited", "nobody.test");
   RegisterProbed("ok", "ok.test", node->port());
   const auto response = FanOut(GetCall("/info"));
   ASSERT_TRUE(response.ok()) << response.status();

@@ -116,8 +116,8 @@ class StopTest : protected StopScene,
   }
   RawServer::Script SilentScript() {
     return [this](RawPeer& peer, int) {
-      if (!peer.ReadRequest().empty() && !asked_.HasBeenNotified()) {
-        asked_.Notify();
+      if (!peer.ReadRequest().empty()) {
+        std::call_once(first_, [this] { asked_.Notify(); });
       }
       peer.WaitForClose();
     };
@@ -155,6 +155,7 @@ class StopTest : protected StopScene,
     return response.registration().state();
   }
 
+  std::once_flag first_;
   absl::Notification asked_;  // a silent node
 };
 

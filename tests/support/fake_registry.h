@@ -41,6 +41,7 @@ class FakeRegistry final : public Registry {
   }
   void Unregister(const ServerKey& key, const std::string& /*type*/,
                   Done<Removed> done) override {
+    ++unregister_calls;
     unregisters.push_back({key, std::move(done)});
     if (automatic) AnswerUnregister(absl::OkStatus());
   }
@@ -107,6 +108,7 @@ class FakeRegistry final : public Registry {
   bool pushes_changes = false;
   absl::Duration lease = absl::Hours(1);
   int register_calls = 0;
+  int unregister_calls = 0;
   int last_version = 0;
   std::deque<PendingRegister> registers;
   std::deque<PendingUnregister> unregisters;

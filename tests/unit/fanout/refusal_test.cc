@@ -90,6 +90,9 @@ TEST_F(RefusalTest, OriginThatIsNoMember) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("origin ghost is not a member"));
+  // Not even its cluster is known before it has answered.
+  call.type = "other";
+  EXPECT_TRUE(HasReason(RefusalOf(call), Reason::kNotRegistered));
 }
 
 TEST_F(RefusalTest, PassedDeadline) {

@@ -139,17 +139,21 @@ TEST_F(ContestTest, AnOrphanWhoseCallerSpeaksIsProbedUntilItAnswers) {
   EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
 }
 
-TEST_F(ContestTest, AnOrphanThatIsProbedEndsAfterThreeMisses) {
-  Registered(Command("a", std::nullopt));
+TEST_F(ContestTest, AnOrphanWithoutATtlIsBackWhenItAnswers) {
+  RegisteredOnceProbed(Command("a", std::nullopt));
   Contest("a");
   AnswerDead();
   EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
-  for (int i = 0; i < 2; ++i) {
-    AwaitRequest(absl::Seconds(12));
+  for (int i = 0; i < 20; ++i) {
+    AwaitRequest(absl::Seconds(31));
     AnswerDead();
   }
-  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
+  EXPECT_THAT(registry_.seen_evidence, testing::IsEmpty());
   EXPECT_THAT(observer_.causes, testing::IsEmpty());  // it had been removed
+  AwaitRequest(absl::Seconds(31));
+  AnswerAlive();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
 }
 
 TEST_F(ContestTest, ManyClaimsAreOneProbe) {
@@ -175,7 +179,7 @@ TEST_F(ContestTest, RepeatedClaimsAreAnsweredMoreAndMoreSlowly) {
 }
 
 TEST_F(ContestTest, AProbedServiceIsProbedWhileAClaimWaits) {
-  Registered(Command("a", std::nullopt));
+  RegisteredOnceProbed(Command("a", std::nullopt));
   // Until the next claim waits for longer than three probes take.
   for (int i = 0; i < 9; ++i) {
     const int before = registry_.register_calls;
@@ -190,7 +194,7 @@ TEST_F(ContestTest, AProbedServiceIsProbedWhileAClaimWaits) {
     AwaitRequest(absl::Seconds(12));
     AnswerDead();
   }
-  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
   EXPECT_THAT(observer_.causes, testing::ElementsAre(EvictionCause::kProbe));
 }
 

@@ -24,6 +24,14 @@ class LivenessTest : public NodeFixture {
  protected:
   // An interval and its jitter.
   void AwaitProbe() { AwaitRequest(absl::Seconds(12)); }
+  void Kill(const std::string& id) {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(StateOf(id), RegistrationState::kRegistered);
+      AwaitProbe();
+      AnswerDead();
+    }
+    EXPECT_EQ(StateOf(id), RegistrationState::kOrphan);
+  }
 };
 
 TEST_F(LivenessTest, ASessionThatIsKeptAliveLasts) {
@@ -134,7 +142,7 @@ TEST_F(LivenessTest, ARenewalOfOneThatFellSilentWaitsForASignOfLife) {
   registry_.lease = absl::Seconds(100);
   const std::string session =
       Registered(Command("kept", absl::Seconds(60))).session_id;
-  Registered(Command("probed", kProbed));
+  RegisteredOnceProbed(Command("probed", kProbed));
   const int before = registry_.register_calls;
   StandStill(absl::Minutes(10));
   Advance(absl::ZeroDuration());
@@ -231,7 +239,7 @@ TEST_F(LivenessTest, ANewIncarnationInterruptsTheRemovalOfTheOld) {
 }
 
 TEST_F(LivenessTest, WithoutATtlTheServiceIsProbed) {
-  Registered(Command("a", kProbed));
+  RegisteredOnceProbed(Command("a", kProbed));
   Advance(absl::Seconds(8.9));
   EXPECT_EQ(Requests(), 0u);
   AwaitProbe();
@@ -242,7 +250,9 @@ TEST_F(LivenessTest, WithoutATtlTheServiceIsProbed) {
 }
 
 TEST_F(LivenessTest, ThreeMissesInARowAreDeath) {
-  Registered(Command("a", kProbed));
+  AddStranger("peer");
+  RegisteredOnceProbed(Command("a", kProbed));
+  transport_.Answer(200, NodeAnswer("{}", "peer"));
   for (int i = 0; i < 2; ++i) {
     AwaitProbe();
     AnswerDead();
@@ -254,14 +264,165 @@ TEST_F(LivenessTest, ThreeMissesInARowAreDeath) {
     AwaitProbe();
     AnswerDead();
   }
-  EXPECT_FALSE(IsHeld("a"));
-  EXPECT_THAT(registry_.seen_evidence, SizeIs(1));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
+  EXPECT_EQ(Get("a")->StatusText(),
+            "orphan: the service does not answer: made to fail");
+  ASSERT_THAT(registry_.seen_evidence, SizeIs(1));
+  EXPECT_EQ(registry_.seen_evidence[0].seen.text, "v1");
   EXPECT_EQ(Member("a"), nullptr);
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "DELETE http://peer.test/x/itResources/c-mTest/servers/a");
+  EXPECT_EQ(observer_.causes, std::vector{EvictionCause::kProbe});
+  EXPECT_THAT(Stored(), SizeIs(1));
+}
+
+TEST_F(LivenessTest, OneThatNeverAnsweredIsNeverListed) {
+  Registered(Command("a", kProbed));
+  for (int i = 0; i < 40; ++i) {
+    AwaitRequest(absl::Seconds(3));
+    EXPECT_EQ(StateOf("a"), RegistrationState::kPending);
+    AnswerDead();
+  }
+  EXPECT_EQ(Get("a")->StatusText(), "orphan: never answered yet: made to fail");
+  EXPECT_EQ(registry_.register_calls, 0);
+  EXPECT_THAT(alarms_, IsEmpty());
+  AwaitRequest(absl::Seconds(3));
+  AnswerAlive();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  EXPECT_NE(Member("a"), nullptr);
+}
+
+TEST_F(LivenessTest, OneThatNeverAnsweredLeavesNothingToBeRemoved) {
+  Registered(Command("a", kProbed));
+  AnswerDead();
+  auto& answer = Unregister(Ref("a"));
+  ASSERT_TRUE(answer && answer->ok());
+  EXPECT_EQ(registry_.unregister_calls, 0);
+  EXPECT_FALSE(IsHeld("a"));
   EXPECT_THAT(Stored(), IsEmpty());
 }
 
+TEST_F(LivenessTest, WhoWaitsForOneThatDoesNotAnswerYetIsAnsweredWhenItDoes) {
+  RegisterCommand command = Command("a", kProbed);
+  command.wait = absl::Minutes(5);
+  std::optional<absl::StatusOr<RegistrationView>> answer;
+  registrar_->Register(command, [&](auto a) { answer = std::move(a); });
+  Settle();
+  AnswerDead();
+  EXPECT_FALSE(answer.has_value());
+  AwaitRequest(absl::Seconds(3));
+  AnswerAlive();
+  ASSERT_TRUE(answer && answer->ok());
+  EXPECT_EQ((*answer)->state, RegistrationState::kRegistered);
+}
+
+TEST_F(LivenessTest, OneThatDiedIsBackWhenItAnswers) {
+  RegisteredOnceProbed(Command("a", kProbed));
+  Kill("a");
+  for (int i = 0; i < 10; ++i) {
+    AwaitRequest(absl::Seconds(31));
+    AnswerDead();
+  }
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
+  AwaitRequest(absl::Seconds(31));
+  AnswerAlive();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  EXPECT_NE(Member("a"), nullptr);
+  AwaitProbe();
+}
+
+TEST_F(LivenessTest, OneThatAnswersBeforeItsRecordIsRemovedRegistersAnew) {
+  RegisteredOnceProbed(Command("a", kProbed));
+  registry_.automatic = false;
+  Kill("a");
+  ASSERT_THAT(registry_.removals, SizeIs(1));
+  registry_.AnswerRemoval(MakeError(Reason::kAuthorityUnavailable, "down"));
+  Settle();
+  AwaitRequest(absl::Seconds(31));
+  AnswerAlive();
+  // One request at a time: the removal may have been tried again by now.
+  if (!registry_.removals.empty()) registry_.AnswerRemoval(Removed{});
+  Settle();
+  ASSERT_THAT(registry_.registers, SizeIs(1));
+  registry_.AnswerRegister();
+  Settle();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  Advance(absl::Seconds(4));
+  EXPECT_THAT(registry_.removals, IsEmpty());
+}
+
+TEST_F(LivenessTest, OneThatDiedAndIsHeldElsewhereByNowEnds) {
+  Registered(Command("b"));
+  const std::string session =
+      RegisteredOnceProbed(Command("a", kProbed)).session_id;
+  registry_.automatic = false;
+  Kill("a");
+  Server newer = ServerOf("a");
+  newer.cluster_base_url = "http://other-host.test";
+  newer.version = {"v9"};
+  registry_.AnswerRemoval(NewerRecord{newer});
+  Settle();
+  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_FALSE(KeepAlive(session).ok());
+  ASSERT_NE(Member("a"), nullptr);
+  EXPECT_EQ(Member("a")->cluster_base_url, "http://other-host.test");
+}
+
+TEST_F(LivenessTest, OneThatDiedIsNotRemovedTwice) {
+  RegisteredOnceProbed(Command("a", kProbed));
+  Kill("a");
+  EXPECT_THAT(registry_.seen_evidence, SizeIs(1));
+  registrar_->Stop(/*unregister=*/true, absl::Seconds(5), [] {});
+  Settle();
+  EXPECT_EQ(registry_.unregister_calls, 0);
+  EXPECT_THAT(registry_.seen_evidence, SizeIs(1));
+}
+
+TEST_F(LivenessTest, OneThatIsSilentForTooLongIsForgotten) {
+  Restart({.forget_after = absl::Hours(1)});
+  Registered(Command("never", kProbed));
+  const absl::Time end = loop_.Now() + absl::Hours(1);
+  while (IsHeld("never") && loop_.Now() < end + absl::Minutes(1)) {
+    AwaitRequest(absl::Seconds(12));
+    AnswerDead();
+  }
+  EXPECT_FALSE(IsHeld("never"));
+  EXPECT_GE(loop_.Now(), end);
+  EXPECT_THAT(Stored(), IsEmpty());
+}
+
+TEST_F(LivenessTest, OneThatIsToLastIsNeverForgotten) {
+  Restart({.forget_after = absl::Minutes(5)});
+  RegisterCommand command = Command("own", kProbed);
+  command.lasting = true;
+  Registered(command);
+  const absl::Time end = loop_.Now() + absl::Hours(1);
+  while (loop_.Now() < end) {
+    AwaitRequest(absl::Seconds(12));
+    AnswerDead();
+  }
+  EXPECT_EQ(StateOf("own"), RegistrationState::kPending);
+}
+
+// What answers at the old place says nothing of the new one.
+TEST_F(LivenessTest, ANewIncarnationIsProbedBeforeItIsListed) {
+  RegisteredOnceProbed(Command("a", kProbed));
+  AwaitProbe();
+  RegisterCommand moved = Command("a", kProbed);
+  moved.server.cluster_base_url = "http://moved.test/x";
+  const int before = registry_.register_calls;
+  Registered(moved);
+  AnswerAlive();
+  EXPECT_EQ(registry_.register_calls, before);
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "GET http://moved.test/x");
+  AnswerAlive();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+  EXPECT_EQ(Member("a")->cluster_base_url, "http://moved.test/x");
+}
+
 TEST_F(LivenessTest, ANameThatIsNotFoundIsNoMissAndNoLife) {
-  Registered(Command("a", kProbed));
+  RegisteredOnceProbed(Command("a", kProbed));
   for (int i = 0; i < 20; ++i) {
     AwaitProbe();
     AnswerNoName();
@@ -275,12 +436,12 @@ TEST_F(LivenessTest, ANameThatIsNotFoundIsNoMissAndNoLife) {
     AwaitProbe();
     AnswerNoName();
   }
-  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
 }
 
 TEST_F(LivenessTest, ARenewalGoesOnWhileTheNameIsNotFound) {
   registry_.lease = absl::Seconds(100);
-  Registered(Command("a", kProbed));
+  RegisteredOnceProbed(Command("a", kProbed));
   const int before = registry_.register_calls;
   for (int i = 0; i < 10; ++i) {
     AwaitProbe();
@@ -290,7 +451,7 @@ TEST_F(LivenessTest, ARenewalGoesOnWhileTheNameIsNotFound) {
 }
 
 TEST_F(LivenessTest, AnAnswerThatCantBeReadIsLife) {
-  Registered(Command("a", kProbed));
+  RegisteredOnceProbed(Command("a", kProbed));
   for (int i = 0; i < 5; ++i) {
     AwaitProbe();
     HttpError error{HttpError::Kind::kBadResponse, true, false, "odd"};
@@ -310,7 +471,7 @@ TEST_F(LivenessTest, ASessionWithATtlIsNotProbed) {
 
 TEST_F(LivenessTest, ARetryThatNamesATtlEndsTheProbes) {
   RegisterCommand command = Command("a", kProbed);
-  command.session_id = Registered(command).session_id;
+  command.session_id = RegisteredOnceProbed(command).session_id;
   command.ttl = absl::Hours(1);
   Registered(command);
   Advance(absl::Seconds(50));

@@ -103,6 +103,13 @@ class NodeFixture : public ::testing::Test {
     EXPECT_TRUE(view.ok()) << view.status();
     return view.ok() ? *std::move(view) : RegistrationView();
   }
+  // Without a ttl; its service answers at once.
+  RegistrationView RegisteredOnceProbed(const RegisterCommand& command) {
+    RegistrationView view = Registered(command);
+    EXPECT_EQ(view.state, RegistrationState::kPending);
+    AnswerAlive();
+    return view;
+  }
   absl::StatusOr<RegistrationView> Get(const std::string& id) {
     std::optional<absl::StatusOr<RegistrationView>> answer;
     registrar_->Get(Ref(id), [&](auto a) { answer = std::move(a); });

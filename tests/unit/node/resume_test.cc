@@ -107,7 +107,7 @@ TEST_F(ResumeTest, ASessionOfThisLifeGetsNoGrace) {
 }
 
 TEST_F(ResumeTest, AProbedServiceIsProbedFirst) {
-  Registered(Command("a", std::nullopt));
+  RegisteredOnceProbed(Command("a", std::nullopt));
   RestartAndResume();
   Advance(absl::ZeroDuration());
   ASSERT_EQ(Requests(), 1u);
@@ -117,14 +117,17 @@ TEST_F(ResumeTest, AProbedServiceIsProbedFirst) {
   EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
 }
 
-TEST_F(ResumeTest, AProbedServiceThatDoesNotAnswerIsGone) {
-  Registered(Command("a", std::nullopt));
+TEST_F(ResumeTest, AProbedServiceThatDoesNotAnswerIsAnOrphan) {
+  RegisteredOnceProbed(Command("a", std::nullopt));
   RestartAndResume();
-  for (int i = 0; i < 3; ++i) {
+  const absl::Time first = loop_.Now();
+  while (StateOf("a") != RegistrationState::kOrphan) {
     AwaitRequest(absl::Seconds(12));
     AnswerDead();
   }
-  EXPECT_FALSE(IsHeld("a"));
+  EXPECT_GE(loop_.Now() - first, absl::Seconds(20));  // as three misses take
+  EXPECT_EQ(Member("a"), nullptr);
+  EXPECT_THAT(Stored(), SizeIs(1));
   EXPECT_EQ(registry_.register_calls, calls_before_);
   // The record was never seen in this life, so nothing fences its removal.
   EXPECT_THAT(registry_.seen_evidence, IsEmpty());

@@ -68,7 +68,7 @@ TEST_F(UnregisterTest, IsLoggedWithWhoAskedAndWhatCameOfIt) {
 }
 
 TEST_F(UnregisterTest, StopsEveryTimerFirst) {
-  Registered(Command("a", std::nullopt));
+  RegisteredOnceProbed(Command("a", std::nullopt));
   registry_.automatic = false;
   Unregister(Ref("a"));
   EXPECT_EQ(StateOf("a"), RegistrationState::kUnregistering);
