@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <future>
+#include <mutex>
 #include <string>
 #include <utility>
 
