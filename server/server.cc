@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -63,6 +64,22 @@ int IoThreads(int configured) {
   return std::clamp(cores, 1, kMostIoThreads);
 }
 
+// The id that an earlier life chose for the service stays its id: with another
+// it would be in the cluster twice.
+std::optional<Server> WithItsFormerId(
+    std::optional<Server> own, const std::vector<StoredRegistration>& stored) {
+  if (!own || !own->server_id.empty()) return own;
+  const auto former = std::find_if(
+      stored.begin(), stored.end(), [&own](const StoredRegistration& each) {
+        return !each.ttl && each.local_base_url.empty() &&
+               each.server.type == own->type &&
+               each.server.public_base_url == own->public_base_url &&
+               each.server.cluster_base_url == own->cluster_base_url;
+      });
+  if (former != stored.end()) own->server_id = former->server.server_id;
+  return own;
+}
+
 }  // namespace
 
 // Members are in the order of their dependencies: state first, servers last.
@@ -105,6 +122,7 @@ class ClusterServer::Impl {
 
   const std::uint64_t files_;  // that may be open
   const Config config_;
+  std::optional<Server> own_server_;  // of SERVER_TYPE
   absl::BitGen random_;
   Metrics metrics_;
   std::atomic<bool> ready_ = false;
@@ -305,6 +323,7 @@ absl::Status ClusterServer::Impl::BuildNode() {
                         config_.fanout.max_node_answer_bytes});
   absl::StatusOr<std::vector<StoredRegistration>> stored = store_->Load();
   if (!stored.ok()) return stored.status();
+  own_server_ = WithItsFormerId(config_.own_server, *stored);
   registrar_->Resume(*std::move(stored));
   // Goes through all of them: nobody else wants anything of the loop yet.
   absl::Notification resumed;
@@ -372,9 +391,9 @@ absl::Status ClusterServer::Impl::ServeGrpc() {
 }
 
 void ClusterServer::Impl::RegisterOwnServer() {
-  if (!config_.own_server) return;
+  if (!own_server_) return;
   RegisterCommand command;
-  command.server = *config_.own_server;
+  command.server = *own_server_;
   command.lasting = true;
   registrar_->Register(
       std::move(command), [](absl::StatusOr<RegistrationView> registration) {

@@ -1,5 +1,6 @@
 """What a newly started clusterd says first, where its surroundings are odd."""
 from programs import wait_until
+from rpc import TYPE, resources
 from scene import FaultTest
 
 
@@ -44,3 +45,20 @@ class StartTest(FaultTest):
             "service variable=SERVER_PORT value=tcp://10.43.0.17:8080 "
             "use_instead=--server-port")
         self.assertEqual(self.clusterd.ctl("clusters")["clusters"], [])
+
+    def test_the_service_of_server_type_keeps_its_id_over_a_restart(self):
+        own, = self.fleet().start("own")
+        flags = (f"--server-type={TYPE}", "--server-local-ipv4=127.0.0.1",
+                 f"--server-port={own.port}")
+        self.start_lasting(*flags)
+        client = self.client()
+        wait_until("it is listed", lambda: len(client.servers()) == 1)
+        (server_id, _), = client.servers().items()
+        self.clusterd.stop()
+        self.start_lasting(*flags)
+        client = self.client()
+        wait_until("it has registered again", lambda: all(
+            each.state == resources.REGISTRATION_STATE_REGISTERED
+            for each in client.registrations().values()))
+        self.assertEqual(set(client.registrations()), {server_id})
+        self.assertEqual(set(client.servers()), {server_id})
