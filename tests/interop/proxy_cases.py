@@ -4,7 +4,7 @@ import json
 
 from fan_out_cases import by_clusterd, by_genuine
 from processes import NodeProgram
-from programs import exchange, wait_until
+from programs import exchange
 from world import (BODY_MARK, HOUR, PUBLIC_URL, TYPE, World, WorldTest,
                    registration)
 
@@ -154,5 +154,5 @@ class LocalServiceLifeTest(WorldTest):
         p1.kill()
         world.forget(clusterd)
         world.wait_for_rest(g1)
-        wait_until("clusterd has let it go", lambda: not clusterd.ctl(
-            "status")["registrations"])
+        (registration,) = clusterd.ctl("status")["registrations"]
+        self.assertEqual(registration["state"], "REGISTRATION_STATE_ORPHAN")
