@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -227,6 +228,11 @@ absl::Duration RetryAfter(const HttpResponse& response, absl::Time now) {
   if (absl::SimpleAtoi(AbslView(wish), &seconds)) {
     return absl::Seconds(std::max<std::int64_t>(seconds, 0));
   }
+  const bool beyond_any_number =
+      !wish.empty() && std::all_of(wish.begin(), wish.end(), [](char c) {
+        return absl::ascii_isdigit(static_cast<unsigned char>(c));
+      });
+  if (beyond_any_number) return absl::InfiniteDuration();
   const std::optional<absl::Time> until = ParseHttpDate(wish, now);
   if (!until) return {};
   const std::optional<absl::Time> sent =

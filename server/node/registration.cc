@@ -21,6 +21,9 @@ constexpr absl::Duration kDefaultLease = absl::Hours(2);
 constexpr absl::Duration kMinLease = absl::Seconds(1);
 constexpr double kRenewalPoint = 0.8;         // of a lease
 constexpr std::size_t kMaxKeptFailures = 10;  // of an announcement
+constexpr char kNeverAnswered[] = "never answered yet";
+constexpr char kTakenUp[] =
+    "taken up after a restart, waits for a sign of life";
 
 // A lease that makes no sense would end in a flood of renewals.
 absl::Duration CorrectLease(absl::Duration granted) {
@@ -59,7 +62,12 @@ void Registration::Adopt(Incarnation next) {
     announcement_ = {};
     InterruptRemoval();
   }
-  if (!same_session || !same_place) heard_ = absl::InfinitePast();
+  if (!same_session || !same_place) {
+    // What a probe of the former says is not of it.
+    heard_ = absl::InfinitePast();
+    ++place_;
+    probing_ = contested_ = false;
+  }
   if (!same_session || !same_server) {
     ++revision_;
     announce_ = true;
@@ -73,12 +81,16 @@ void Registration::Start(const std::string& correlation_id) {
     AwaitAnswer();
     return;
   }
-  sleep_ = Sleep::kAwake;
-  heard_ = context_.loop.Now();
-  misses_ = 0;
-  NoDoubt();
-  ProbeAfter(wanted_.ttl ? absl::InfiniteDuration()
-                         : context_.Jittered(context_.options.probe_interval));
+  if (wanted_.ttl) {
+    if (!removing()) InterruptRemoval();  // of the record of the dead
+    sleep_ = Sleep::kAwake;
+    heard_ = context_.loop.Now();
+    misses_ = 0;
+    NoDoubt();
+    ProbeAfter(absl::InfiniteDuration());
+  } else if (probe_timer_ == kNoTimer && !probing_) {
+    ProbeAfter(context_.Jittered(context_.options.probe_interval));
+  }
   if (!up_to_date()) Attempt();
 }
 
@@ -87,10 +99,16 @@ bool Registration::up_to_date() const {
          state() == RegistrationState::kRegistered;
 }
 
+void Registration::TellPending(std::string_view why) {
+  message_ = absl::StrCat(
+      register_time_ == absl::InfinitePast() ? kNeverAnswered : kTakenUp,
+      why.empty() ? "" : ": ", absl::string_view(why.data(), why.size()));
+}
+
 void Registration::TakeUp(const StoredRegistration& stored,
                           absl::Duration probe_delay) {
   sleep_ = Sleep::kUnheard;
-  message_ = "taken up after a restart, waits for a sign of life";
+  message_ = kTakenUp;
   register_time_ = stored.register_time;
   if (!stored.cluster_id.empty()) {
     EnterCluster(

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -198,6 +199,8 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void AttemptAfter(absl::Duration delay);
   void WatchForCompany();
   void Save();
+  // Of one whose service has not answered yet, in this life.
+  void TellPending(std::string_view why);
   void StopTimers();
   std::string Name() const;
 
@@ -208,7 +211,6 @@ class Registration : public std::enable_shared_from_this<Registration> {
   // registration_liveness.cc
   void ProbeAfter(absl::Duration delay);  // infinite: never
   void Probe();
-  void ProbeAnew();
   void DecideContest();
   void OnProbed(absl::Time asked, const ProbeResult& result);
   void OnNothingLearned();
@@ -289,6 +291,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   Claim claim_ = Claim::kNotListed;          // the last one
   bool contested_ = false;  // the probe that is in flight decides about it
   bool probing_ = false;
+  std::uint64_t place_ = 0;  // counts what may be probed, one after the other
   int misses_ = 0;
   absl::Time first_miss_ = absl::InfinitePast();
   TimerId probe_timer_ = kNoTimer;

@@ -20,7 +20,6 @@ constexpr absl::Duration kSoon = absl::Minutes(5);
 constexpr BackoffPolicy kFirstProbes{absl::Milliseconds(250), absl::Seconds(2)};
 constexpr BackoffPolicy kLateFirstProbes{absl::Seconds(10), absl::Seconds(10)};
 constexpr BackoffPolicy kProbesOfDead{absl::Seconds(1), absl::Seconds(30)};
-constexpr char kNeverAnswered[] = "never answered yet";
 
 }  // namespace
 
@@ -79,26 +78,16 @@ void Registration::Probe() {
   probing_ = true;
   context_.peers.Probe(
       ProbeTarget(),
-      Guarded([asked = context_.loop.Now(), session = wanted_.session_id](
-                  Registration& self, ProbeResult result) {
+      Guarded([asked = context_.loop.Now(), place = place_](
+                  Registration& self, const ProbeResult& result) {
+        if (place != self.place_) return;
         self.probing_ = false;
         if (self.removing()) {
           self.contested_ = false;
           return;
         }
-        if (session != self.wanted_.session_id) return self.ProbeAnew();
         self.OnProbed(asked, result);
       }));
-}
-
-// What was learned of an earlier incarnation says nothing of this one, which
-// registered anew; with a ttl that is a sign of life.
-void Registration::ProbeAnew() {
-  if (!wanted_.ttl) {
-    Probe();
-  } else if (contested_) {
-    WakeUp();
-  }
 }
 
 void Registration::OnProbed(absl::Time asked, const ProbeResult& result) {
@@ -131,7 +120,8 @@ void Registration::OnNothingLearned() {
         RunAfter(contest_backoff_.Next(context_.loop.Now(), context_.random),
                  &Registration::DecideContest);
   }
-  if (IsAwaited()) ++misses_;
+  if (IsAwaited() && misses_++ == 0) first_miss_ = context_.loop.Now();
+  if (ToBeForgotten()) return owner_.OnForgotten(*this, first_miss_);
   ProbeAgain();
 }
 
@@ -139,9 +129,10 @@ void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {
   if (misses_++ == 0) first_miss_ = asked;
   if (std::exchange(contested_, false)) BecomeOrphan(result.why);
   if (ToBeForgotten()) return owner_.OnForgotten(*this, first_miss_);
-  if (cluster_.id.empty() && heard_ == absl::InfinitePast()) {
-    message_ = absl::StrCat(kNeverAnswered, ": ", result.why);
-  } else if (!wanted_.ttl && !IsAwaited() && TakenForDead(result)) {
+  if (heard_ == absl::InfinitePast() && state_ == RegistrationState::kPending) {
+    TellPending(result.why);
+  }
+  if (!wanted_.ttl && !IsAwaited() && TakenForDead(result)) {
     Die(result.why);
   }
   ProbeAgain();
@@ -150,8 +141,9 @@ void Registration::OnMissed(absl::Time asked, const ProbeResult& result) {
 // Probes it until it answers, however long that takes.
 void Registration::AwaitAnswer() {
   if (sleep_ == Sleep::kAwake) sleep_ = Sleep::kUnheard;
-  if (cluster_.id.empty()) message_ = kNeverAnswered;
-  misses_ = 0;
+  if (state_ == RegistrationState::kPending) TellPending("");
+  // Where there is a record of it, the time of its death runs on.
+  if (IsAwaited()) misses_ = 0;
   context_.loop.Cancel(probe_timer_);
   Probe();
 }
@@ -163,7 +155,7 @@ bool Registration::IsAwaited() const {
 }
 
 bool Registration::ToBeForgotten() const {
-  return !wanted_.ttl && !wanted_.lasting && IsAwaited() &&
+  return !wanted_.ttl && !wanted_.lasting && IsAwaited() && misses_ > 0 &&
          context_.loop.Now() - first_miss_ >= context_.options.forget_after;
 }
 

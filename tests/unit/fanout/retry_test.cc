@@ -208,11 +208,13 @@ TEST_F(RetryTest, RetryAfterIsRespectedWithinTheDeadline) {
     EXPECT_EQ(transport_.requests.size(), 1u);
     Answer("n0");
   }
-  auto sink = Start(Call());
-  answer(503, "51");
-  ASSERT_TRUE(sink->ended());
-  EXPECT_EQ(OutcomeOf(*sink, "n0").http_status, 503);
-  for (std::string wish : {"soon", "-5", "", "99999999999999999999"}) {
+  for (std::string wish : {"51", "99999999999999999999"}) {
+    auto sink = Start(Call());
+    answer(503, wish);
+    ASSERT_TRUE(sink->ended()) << wish;
+    EXPECT_EQ(OutcomeOf(*sink, "n0").http_status, 503);
+  }
+  for (std::string wish : {"soon", "-5", ""}) {
     Start(Call());
     answer(503, wish);
     EXPECT_TRUE(Repeats()) << wish;

@@ -368,6 +368,76 @@ TEST_F(LivenessTest, OneThatDiedAndIsHeldElsewhereByNowEnds) {
   EXPECT_EQ(Member("a")->cluster_base_url, "http://other-host.test");
 }
 
+TEST_F(LivenessTest, OneWhoseNameIsKnownBeforeItListensIsWaitedFor) {
+  Registered(Command("a", kProbed));
+  AnswerNoName();
+  for (int i = 0; i < 10; ++i) {
+    AwaitRequest(absl::Seconds(3));
+    AnswerDead();
+  }
+  EXPECT_EQ(StateOf("a"), RegistrationState::kPending);
+}
+
+TEST_F(LivenessTest, RetriesOfItsCallerAreNoLife) {
+  RegisterCommand command = Command("a", kProbed);
+  command.session_id = RegisteredOnceProbed(command).session_id;
+  for (int i = 0; i < 20; ++i) {
+    Advance(absl::Seconds(2));
+    Registered(command);
+    if (Requests() > 0) AnswerDead();
+  }
+  EXPECT_EQ(StateOf("a"), RegistrationState::kOrphan);
+}
+
+TEST_F(LivenessTest, IncarnationsThatNeverAnswerAreNoLife) {
+  RegisteredOnceProbed(Command("a", kProbed));
+  for (int i = 0; i < 20; ++i) {
+    Registered(Command("a", kProbed));
+    while (Requests() > 0) AnswerDead();
+    Advance(absl::Seconds(2));
+  }
+  EXPECT_EQ(Member("a"), nullptr);
+}
+
+TEST_F(LivenessTest, AnotherPlaceOfTheSameSessionIsProbedAtOnce) {
+  RegisterCommand command = Command("a", kProbed);
+  command.session_id = Registered(command).session_id;
+  command.server.cluster_base_url = "http://moved.test/x";
+  Registered(command);
+  ASSERT_EQ(Requests(), 2u);
+  AnswerAlive();  // at the former place
+  EXPECT_EQ(StateOf("a"), RegistrationState::kPending);
+  ASSERT_EQ(Requests(), 1u);
+  EXPECT_EQ(Sent(), "GET http://moved.test/x");
+  AnswerAlive();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+}
+
+TEST_F(LivenessTest, ATtlInterruptsTheRemovalOfTheDead) {
+  RegisterCommand command = Command("a", kProbed);
+  command.session_id = RegisteredOnceProbed(command).session_id;
+  registry_.automatic = false;
+  Kill("a");
+  ASSERT_THAT(registry_.removals, SizeIs(1));
+  command.ttl = absl::Seconds(30);
+  Registered(command);
+  registry_.AnswerRemoval(Removed{});
+  Settle();
+  ASSERT_THAT(registry_.registers, SizeIs(1));
+  registry_.AnswerRegister();
+  Settle();
+  EXPECT_EQ(StateOf("a"), RegistrationState::kRegistered);
+}
+
+TEST_F(LivenessTest, ANewIncarnationOfTheDeadTellsWhyItIsNotListed) {
+  RegisteredOnceProbed(Command("a", kProbed));
+  Kill("a");
+  Registered(Command("a", kProbed));
+  EXPECT_EQ(Get("a")->StatusText(), "orphan: never answered yet");
+  while (Requests() > 0) AnswerDead();
+  EXPECT_EQ(Get("a")->StatusText(), "orphan: never answered yet: made to fail");
+}
+
 TEST_F(LivenessTest, OneThatDiedIsNotRemovedTwice) {
   RegisteredOnceProbed(Command("a", kProbed));
   Kill("a");
