@@ -146,6 +146,7 @@ void Registrar::Impl::OnForgotten(Registration& registration,
 void Registrar::Impl::OnEnded(Registration& registration) {
   const auto keep_alive = registration.shared_from_this();
   registration.Halt();
+  // Where its caller, or its silence, has not ended it before.
   sessions_.Close(registration.incarnation().session_id);
   registrations_.erase(registration.key());
   count_ = registrations_.size();

@@ -216,6 +216,7 @@ class Registration : public std::enable_shared_from_this<Registration> {
   void OnNothingLearned();
   void OnMissed(absl::Time asked, const ProbeResult& result);
   void AwaitAnswer();
+  bool IsOut() const;
   bool IsAwaited() const;
   bool ToBeForgotten() const;
   void ProbeAgain();

@@ -148,10 +148,12 @@ void Registration::AwaitAnswer() {
   Probe();
 }
 
+// Whether it was a member, and is none before it answers again.
+bool Registration::IsOut() const { return sleep_ == Sleep::kEvicted || exit_; }
+
 // Whether it is no member, and becomes one when it answers.
 bool Registration::IsAwaited() const {
-  return sleep_ == Sleep::kEvicted || exit_ ||
-         (!wanted_.ttl && cluster_.id.empty());
+  return IsOut() || (!wanted_.ttl && cluster_.id.empty());
 }
 
 bool Registration::ToBeForgotten() const {
@@ -160,13 +162,12 @@ bool Registration::ToBeForgotten() const {
 }
 
 void Registration::ProbeAgain() {
-  const bool no_member = sleep_ == Sleep::kEvicted || exit_;
   const auto backoff = [&](const BackoffPolicy& policy) {
     return Backoff(policy, std::max(misses_, 1), context_.random);
   };
   if (wanted_.ttl) {
-    if (no_member) ProbeAfter(backoff(kOrphanProbes));
-  } else if (no_member) {
+    if (IsOut()) ProbeAfter(backoff(kOrphanProbes));
+  } else if (IsOut()) {
     ProbeAfter(backoff(kProbesOfDead));
   } else if (heard_ == absl::InfinitePast()) {
     const bool late = misses_ > 0 && context_.loop.Now() - first_miss_ > kSoon;

@@ -99,7 +99,7 @@ class ServedTest(WorldTest):
         for _ in range(3):
             before = renewals()
             wait_until("both have renewed", lambda before=before: all(
-                now != then for now, then in zip(renewals(), before)))
+                late != early for late, early in zip(renewals(), before)))
         world.wait_for_rest(g1, s1)
 
     def test_clusterd_dies_and_comes_back(self):

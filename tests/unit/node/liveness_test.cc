@@ -22,6 +22,17 @@ constexpr std::optional<absl::Duration> kProbed = std::nullopt;
 
 class LivenessTest : public NodeFixture {
  protected:
+  // To the removal that waits: the registration ends, the newer record stays.
+  void AnswerThatAnotherHolds(const std::string& id) {
+    Server newer = ServerOf(id);
+    newer.cluster_base_url = "http://other-host.test";
+    newer.version = {"v9"};
+    registry_.AnswerRemoval(NewerRecord{newer});
+    Settle();
+    EXPECT_FALSE(IsHeld(id));
+    ASSERT_NE(Member(id), nullptr);
+    EXPECT_EQ(Member(id)->cluster_base_url, "http://other-host.test");
+  }
   // An interval and its jitter.
   void AwaitProbe() { AwaitRequest(absl::Seconds(12)); }
   void Kill(const std::string& id) {
@@ -174,14 +185,7 @@ TEST_F(LivenessTest, ANewerRecordOfAnotherHolderStays) {
   while (Requests() > 0) transport_.Answer(200, NodeAnswer("{}", "peer"));
   registry_.automatic = false;
   Advance(absl::Seconds(10));
-  Server newer = ServerOf("a");
-  newer.cluster_base_url = "http://other-host.test";
-  newer.version = {"v9"};
-  registry_.AnswerRemoval(NewerRecord{newer});
-  Settle();
-  EXPECT_FALSE(IsHeld("a"));
-  ASSERT_NE(Member("a"), nullptr);
-  EXPECT_EQ(Member("a")->cluster_base_url, "http://other-host.test");
+  AnswerThatAnotherHolds("a");
   EXPECT_EQ(Requests(), 0u);  // no leave for one that stays
 }
 
@@ -357,15 +361,8 @@ TEST_F(LivenessTest, OneThatDiedAndIsHeldElsewhereByNowEnds) {
       RegisteredOnceProbed(Command("a", kProbed)).session_id;
   registry_.automatic = false;
   Kill("a");
-  Server newer = ServerOf("a");
-  newer.cluster_base_url = "http://other-host.test";
-  newer.version = {"v9"};
-  registry_.AnswerRemoval(NewerRecord{newer});
-  Settle();
-  EXPECT_FALSE(IsHeld("a"));
+  AnswerThatAnotherHolds("a");
   EXPECT_FALSE(KeepAlive(session).ok());
-  ASSERT_NE(Member("a"), nullptr);
-  EXPECT_EQ(Member("a")->cluster_base_url, "http://other-host.test");
 }
 
 TEST_F(LivenessTest, OneWhoseNameIsKnownBeforeItListensIsWaitedFor) {
